@@ -4,6 +4,8 @@ use tower_api_key_benches::groups::{BY_HAND, FLOOR};
 use tower_api_key_benches::markdown::thousands;
 use tower_api_key_benches::statistics::median;
 
+use crate::instructions::Steps;
+
 /// The measurements of a group.
 pub(crate) struct Section {
     pub(crate) name: &'static str,
@@ -17,6 +19,7 @@ pub(crate) struct Row {
     /// Median nanoseconds of a request, in each round.
     pub(crate) rounds: Vec<f64>,
     pub(crate) instructions: Option<f64>,
+    pub(crate) steps: Option<Steps>,
     pub(crate) allocations: Option<f64>,
 }
 
@@ -53,13 +56,19 @@ impl Section {
         Some(row.instructions? - self.first(row).instructions?)
     }
 
+    /// Returns the instructions of this processor over the baseline.
+    pub(crate) fn steps(&self, row: &Row) -> Option<Steps> {
+        let (row, first) = (row.steps?, self.first(row).steps?);
+        Some(Steps { all: row.all - first.all, locked: row.locked - first.locked })
+    }
+
     /// Returns the allocations over the baseline.
     pub(crate) fn allocations(&self, row: &Row) -> Option<f64> {
         Some(row.allocations? - self.first(row).allocations?)
     }
 
     /// Returns the lines of the section in the table.
-    pub(crate) fn lines(&self) -> Vec<[String; 8]> {
+    pub(crate) fn lines(&self) -> Vec<[String; 10]> {
         let line = |(number, row): (usize, &Row)| {
             let threads = if row.threads > 1 { format!(", {} threads", row.threads) } else { String::new() };
             let is_first = std::ptr::eq(self.first(row), row);
@@ -73,6 +82,8 @@ impl Section {
                 compared(self.part_of(row, BY_HAND).map(|part| format!("{part:.2}"))),
                 compared(self.part_of(row, FLOOR).map(|part| format!("{part:.2}"))),
                 compared(self.instructions(row).map(whole)),
+                compared(self.steps(row).map(|steps| whole(steps.all))),
+                compared(self.steps(row).map(|steps| format!("{:.1}", steps.locked))),
                 compared(self.allocations(row).map(|each| format!("{each:.2}"))),
             ]
         };

@@ -48,16 +48,32 @@ pub(crate) fn repeat(group: &Group, subject: &str, requests: u64) {
     group.build(group.find(subject).unwrap())(SETTLE + requests);
 }
 
-/// Returns the instructions of a request as this processor executes them, or `None` where processes may not be traced.
-pub(crate) fn by_steps(group: &Group, subject: &str) -> Option<f64> {
-    const FEW: u64 = 4;
-    const MANY: u64 = 28;
-    let few = steps(group, subject, FEW)?;
-    let many = steps(group, subject, MANY)?;
-    Some((many - few) as f64 / (MANY - FEW) as f64)
+/// The instructions of a request, as this processor executes them.
+#[derive(Clone, Copy)]
+pub(crate) struct Steps {
+    pub(crate) all: f64,
+    /// Those that change memory atomically. Beside the changes of memory that no other thread writes, they are the writes that threads on
+    /// other processors wait for.
+    pub(crate) locked: f64,
 }
 
-fn steps(group: &Group, subject: &str, requests: u64) -> Option<u64> {
+/// Counts the instructions of a request, or returns `None` where processes may not be traced.
+pub(crate) fn by_steps(group: &Group, subject: &str) -> Option<Steps> {
+    const FEW: u64 = 4;
+    const MANY: u64 = 36;
+    let (few, few_locked) = steps(group, subject, FEW)?;
+    let (many, many_locked) = steps(group, subject, MANY)?;
+    let each = |few: u64, many: u64| (many as f64 - few as f64) / (MANY - FEW) as f64;
+    Some(Steps { all: each(few, many), locked: each(few_locked, many_locked) })
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn steps(_: &Group, _: &str, _: u64) -> Option<(u64, u64)> {
+    None
+}
+
+#[cfg(target_arch = "x86_64")]
+fn steps(group: &Group, subject: &str, requests: u64) -> Option<(u64, u64)> {
     let mut child = myself()
         .args(["wait", group.name, subject, &requests.to_string()])
         .stdin(Stdio::piped())
@@ -70,12 +86,15 @@ fn steps(group: &Group, subject: &str, requests: u64) -> Option<u64> {
     let counted = ptrace::attach(process).is_ok().then(|| {
         waitpid(process, None).unwrap();
         child.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
-        let mut steps = 0;
+        let (mut steps, mut locked) = (0, 0);
         loop {
+            let next = ptrace::getregs(process).unwrap().rip;
+            let code = ptrace::read(process, next as ptrace::AddressType).unwrap();
+            locked += u64::from(is_locked(code.to_le_bytes()));
             ptrace::step(process, None).unwrap();
             match waitpid(process, None).unwrap() {
                 WaitStatus::Stopped(..) => steps += 1,
-                _ => return steps,
+                _ => return (steps, locked),
             }
         }
     });
@@ -83,6 +102,19 @@ fn steps(group: &Group, subject: &str, requests: u64) -> Option<u64> {
     drop(child.stdin.take());
     let _ = child.wait();
     counted
+}
+
+/// Returns whether an instruction locks memory: by a prefix, or as an exchange does without one.
+#[cfg(target_arch = "x86_64")]
+fn is_locked(code: [u8; 8]) -> bool {
+    let is_prefix =
+        |byte: u8| matches!(byte, 0x26 | 0x2e | 0x36 | 0x3e | 0x40..=0x4f | 0x64..=0x67 | 0xf2 | 0xf3);
+    let mut rest = code.into_iter().skip_while(|byte| is_prefix(*byte));
+    match rest.next() {
+        Some(0xf0) => true,
+        Some(0x86 | 0x87) => rest.next().is_some_and(|operands| operands < 0xc0),
+        _ => false,
+    }
 }
 
 /// Runs requests after a line on standard input, for a tracer.

@@ -11,6 +11,7 @@
 mod baseline;
 mod counted;
 mod figures;
+mod hits;
 mod instructions;
 mod loopback;
 mod machine;
@@ -95,6 +96,7 @@ fn section(group: &Group, counted: &Counted, quick: bool) -> Section {
         threads: subject.threads,
         rounds,
         instructions: is_counted.then(|| instructions::by_callgrind(group, subject.name, quick)).flatten(),
+        steps: (is_counted && !quick).then(|| instructions::by_steps(group, subject.name)).flatten(),
         allocations: counted.get(group.name, subject.name),
     });
     Section { name: group.name, rows: rows.collect() }

@@ -25,12 +25,15 @@ impl Figures {
             "of by hand",
             "of floor",
             "adds instructions",
+            "adds steps",
+            "adds locked",
             "adds allocations",
         ];
         let lines: Vec<_> = self.sections.iter().flat_map(Section::lines).collect();
         markdown::print(heads, 2, &lines);
         self.counted.print_bytes();
         if let Some(whole) = &self.whole {
+            whole.hits.print();
             loopback::print(&whole.loopback);
         }
         targets::print(self);

@@ -1,5 +1,9 @@
 //! Requests with cached, valid keys.
 
+use std::iter;
+use std::num::NonZero;
+use std::thread::available_parallelism;
+
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use http::StatusCode;
@@ -8,7 +12,7 @@ use tower_api_key::backend::{Backend, BackendError};
 use tower_api_key::digest::Digest;
 use tower_api_key::{MemoryStore, Record};
 
-use super::{BARE, BY_HAND, BY_HAND_SYNC, CRATE, FLOOR, Fixture, Group, METERED, NAMED};
+use super::{BARE, BY_HAND, BY_HAND_SYNC, CRATE, FLOOR, Fixture, Group, HEADERS, METERED, NAMED};
 use crate::drive::{self, Run, at_once};
 use crate::keys::{EMAIL, record};
 use crate::order::Order;
@@ -34,17 +38,24 @@ pub const HUNDRED_THOUSAND: &str = "Bearer, 100,000 keys uniformly";
 /// Ten times as many again.
 pub const MILLION: &str = "Bearer, 1,000,000 keys uniformly";
 /// Threads with different keys.
-pub const THREADS: &str = "1,000 keys in turn, one and two threads";
+pub const THREADS: &str = "1,000 keys in turn, by threads";
 /// Threads with the same key.
-pub const THREADS_ONE_KEY: &str = "one key, one and two threads";
+pub const THREADS_ONE_KEY: &str = "one key, by threads";
+/// Threads with more keys than the first caches of a processor hold.
+pub const THREADS_MANY_KEYS: &str = "100,000 keys uniformly, by threads";
+/// Keys in the header of most APIs.
+pub const X_API_KEY: &str = "X-API-Key, 1,000 keys in turn";
+/// The layer inside axum.
+pub const AXUM: &str = "axum, Bearer, 1,000 keys in turn";
 
 pub(super) fn all() -> Vec<Group> {
     let plain = Presented { order: Order::InTurn, into_used: false };
     let uniform = Presented { order: Order::Uniform, ..plain };
     let zipf = Presented { order: Order::Zipf, ..plain };
     let used = Presented { into_used: true, ..plain };
+    let threads = thread_counts();
     vec![
-        named(metered(by_bearer(THOUSAND, 1_000, plain, &[1]), plain, 1), plain),
+        named(metered(with_cache_headers(by_bearer(THOUSAND, 1_000, plain, &[1]), plain), plain, 1), plain),
         by_bearer(USED, 1_000, used, &[1]),
         under_former(plain),
         by_header(),
@@ -54,9 +65,17 @@ pub(super) fn all() -> Vec<Group> {
         by_bearer(UNIFORM, 10_000, uniform, &[1]),
         by_bearer(HUNDRED_THOUSAND, 100_000, uniform, &[1]),
         by_bearer(MILLION, 1_000_000, uniform, &[1]),
-        by_bearer(THREADS, 1_000, plain, &[1, 2]).in_several_threads(),
-        metered(by_bearer(THREADS_ONE_KEY, 1, plain, &[1, 2]), plain, 2).in_several_threads(),
+        by_bearer(THREADS_ONE_KEY, 1, plain, &threads).in_several_threads(),
+        by_bearer(THREADS, 1_000, plain, &threads).in_several_threads(),
+        by_bearer(THREADS_MANY_KEYS, 100_000, uniform, &threads).in_several_threads(),
     ]
+}
+
+/// Returns the powers of two up to the number of processors, and that number.
+pub fn thread_counts() -> Vec<usize> {
+    let processors = available_parallelism().map_or(1, NonZero::get);
+    let powers = iter::successors(Some(1), |threads| Some(2 * threads));
+    powers.take_while(|threads| *threads < processors).chain([processors]).collect()
 }
 
 /// A node that adds no digests, so each request hashes its key twice.
@@ -115,6 +134,14 @@ fn metered(group: Group, presented: Presented, threads: usize) -> Group {
     })
 }
 
+/// Adds the layer that adds `Cache-Control` and `Vary`.
+fn with_cache_headers(group: Group, presented: Presented) -> Group {
+    group.subject(HEADERS, move |fixture| {
+        let layer = layer::with_cache_headers(fixture.store(), fixture.room());
+        presented.run(fixture, &layer.layer(inner()), 1)
+    })
+}
+
 /// Adds the layer that puts the principal into responses.
 fn named(group: Group, presented: Presented) -> Group {
     group.subject(NAMED, move |fixture| {
@@ -147,7 +174,7 @@ fn by_header() -> Group {
         let requests = Requests::new("x-api-key", fixture.texts().iter().cloned(), Order::InTurn);
         at_once(stack, requests, StatusCode::OK)
     }
-    Group::new("X-API-Key, 1,000 keys in turn", 1_000)
+    Group::new(X_API_KEY, 1_000)
         .subject(BARE, |fixture| run(fixture, inner()))
         .subject(CRATE, |fixture| run(fixture, layered(fixture)))
         .subject(BY_HAND, |fixture| {
@@ -175,7 +202,7 @@ fn in_axum() -> Group {
             StatusCode::OK,
         )
     }
-    Group::new("axum, Bearer, 1,000 keys in turn", 1_000)
+    Group::new(AXUM, 1_000)
         .subject(BARE, |fixture| run(fixture, in_axum::router()))
         .subject(CRATE, |fixture| {
             run(fixture, in_axum::router().layer(layer::new(fixture.store(), fixture.room())))

@@ -7,7 +7,7 @@ use http::StatusCode;
 use sqlx::SqlitePool;
 use tower::Layer;
 use tower_api_key::backend::Backend;
-use tower_api_key::{AuthenticateLayer, MemoryStore, SqliteStore};
+use tower_api_key::{MemoryStore, SqliteStore};
 
 use super::{BARE, BY_HAND, CRATE, Fixture, Group, QUERY};
 use crate::drive::{Run, waiting};
@@ -17,6 +17,10 @@ use crate::requests::Requests;
 use crate::stacks::by_hand::{self, OverFuture};
 use crate::stacks::{Body, Stack, bearer, inner, layer, sqlite};
 
+/// Misses in memory.
+pub const MISS: &str = "miss, store in memory";
+/// Keys that no store has.
+pub const UNKNOWN: &str = "rejection: an unknown key, store in memory";
 /// Misses in an SQLite file.
 pub const SQLITE: &str = "miss, store in SQLite";
 
@@ -30,7 +34,7 @@ fn in_memory() -> Group {
     fn run(fixture: &Fixture, stack: impl Stack<Body>) -> Run {
         waiting(async { stack }, requests(fixture), StatusCode::OK)
     }
-    Group::new("miss, store in memory", 2_000)
+    Group::new(MISS, 2_000)
         .subject(BARE, |fixture| run(fixture, inner()))
         .subject(CRATE, |fixture| run(fixture, layered(fixture, fixture.store())))
         .subject(BY_HAND, |fixture| run(fixture, by_hand(fixture, fixture.store())))
@@ -40,7 +44,7 @@ fn unknown() -> Group {
     fn run(fixture: &Fixture, stack: impl Stack<Body>, status: StatusCode) -> Run {
         waiting(async { stack }, requests(fixture), status)
     }
-    Group::new("rejection: an unknown key, store in memory", 2_000)
+    Group::new(UNKNOWN, 2_000)
         .subject(BARE, |fixture| run(fixture, inner(), StatusCode::OK))
         .subject(CRATE, |fixture| run(fixture, layered(fixture, MemoryStore::new()), REJECTED))
         .subject(BY_HAND, |fixture| run(fixture, by_hand(fixture, MemoryStore::new()), REJECTED))
@@ -81,7 +85,7 @@ fn room(fixture: &Fixture) -> u64 {
 fn layered<B: Backend>(fixture: &Fixture, backend: B) -> impl Stack<Body> + use<B> {
     let room = room(fixture);
     let builder = layer::builder(backend).positive_capacity(room).negative_capacity(room);
-    AuthenticateLayer::new(builder.build().unwrap()).layer(inner())
+    layer::of(builder).layer(inner())
 }
 
 fn by_hand(fixture: &Fixture, store: MemoryStore) -> impl Stack<Body> + use<> {

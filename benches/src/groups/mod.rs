@@ -38,6 +38,8 @@ pub const BARE: &str = "bare";
 pub const CRATE: &str = "this crate";
 /// The layer of this crate, counting usage.
 pub const METERED: &str = "this crate, with usage";
+/// The layer of this crate, with `Cache-Control` and `Vary` in responses.
+pub const HEADERS: &str = "this crate, cache headers";
 /// The layer of this crate, which puts the principal into responses.
 pub const NAMED: &str = "this crate, principal in response";
 /// The common hand-written layer.

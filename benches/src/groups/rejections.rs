@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use tower::Layer;
-use tower_api_key::{AuthenticateLayer, MemoryStore};
+use tower_api_key::MemoryStore;
 
 use super::{ANSWER, BARE, BY_HAND, CRATE, Fixture, Group};
 use crate::drive::waiting;
@@ -14,19 +14,21 @@ use crate::requests::Requests;
 use crate::stacks::by_hand::{self, OverFuture};
 use crate::stacks::{Body, Stack, bearer, inner, layer, rejection};
 
+/// Requests without a key.
+pub const MISSING: &str = "rejection: no credential";
+/// Unknown keys that were looked up a short while ago.
+pub const UNKNOWN: &str = "rejection: a key that is remembered to be unknown";
 /// Mistyped keys.
 pub const CHECKSUM: &str = "rejection: a bad checksum";
 
 pub(super) fn all() -> Vec<Group> {
     vec![
-        group("rejection: no credential", |_| Requests::anonymous()),
+        group(MISSING, |_| Requests::anonymous()),
         group(CHECKSUM, |fixture| {
             let spoilt: Vec<_> = fixture.texts().iter().cloned().map(keys::spoilt).collect();
             Requests::bearer(&spoilt, Order::InTurn)
         }),
-        group("rejection: a key that is remembered to be unknown", |fixture| {
-            Requests::bearer(fixture.texts(), Order::InTurn)
-        }),
+        group(UNKNOWN, |fixture| Requests::bearer(fixture.texts(), Order::InTurn)),
     ]
 }
 
@@ -50,5 +52,5 @@ fn group(name: &'static str, requests: fn(&Fixture) -> Requests) -> Group {
 /// Creates a layer over an empty store, with the longest negative time to live.
 fn layered() -> impl Stack<Body> {
     let builder = layer::builder(MemoryStore::new()).negative_ttl(Duration::from_secs(60));
-    AuthenticateLayer::new(builder.build().unwrap()).layer(inner())
+    layer::of(builder).layer(inner())
 }

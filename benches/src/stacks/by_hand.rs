@@ -33,6 +33,11 @@ impl OverFuture {
         let cache = moka::future::Cache::builder().max_capacity(capacity).time_to_live(TTL).build();
         Self { cache, store }
     }
+
+    /// Returns whether the cache has the key with this digest.
+    pub fn holds(&self, digest: &[u8; 32]) -> bool {
+        self.cache.contains_key(digest)
+    }
 }
 
 impl Keys for OverFuture {

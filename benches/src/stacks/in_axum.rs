@@ -3,6 +3,7 @@
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::http::header;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::get;
@@ -12,7 +13,7 @@ use super::{bearer, digest, unauthorized};
 
 /// Creates a router without a layer.
 pub fn router() -> Router {
-    Router::new().route("/", get(async || ()))
+    Router::new().route("/", get(async || [(header::CONTENT_TYPE, "application/json")]))
 }
 
 /// Creates a router with the common hand-written middleware.

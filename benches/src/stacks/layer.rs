@@ -22,8 +22,18 @@ pub fn builder(backend: impl Backend) -> AuthenticatorBuilder {
         .deadline(Duration::from_secs(30))
 }
 
+/// Creates a layer that leaves `Cache-Control` and `Vary` to the application, as the stacks by hand do.
+pub fn of(builder: AuthenticatorBuilder) -> AuthenticateLayer {
+    AuthenticateLayer::new(builder.build().unwrap()).leave_cache_headers()
+}
+
 /// Creates a layer whose cache holds this many keys.
 pub fn new(backend: impl Backend, capacity: u64) -> AuthenticateLayer {
+    of(builder(backend).positive_capacity(capacity))
+}
+
+/// Creates a layer that adds `Cache-Control` and `Vary` to responses, the default.
+pub fn with_cache_headers(backend: impl Backend, capacity: u64) -> AuthenticateLayer {
     AuthenticateLayer::new(builder(backend).positive_capacity(capacity).build().unwrap())
 }
 
@@ -31,12 +41,11 @@ pub fn new(backend: impl Backend, capacity: u64) -> AuthenticateLayer {
 pub fn under_former(backend: impl Backend, capacity: u64) -> AuthenticateLayer {
     let pepper = Digester::hmac_sha256(b"a pepper of 32 random bytes here").unwrap();
     let builder = builder(backend).digester(pepper).former_digester(Digester::sha256());
-    AuthenticateLayer::new(builder.positive_capacity(capacity).build().unwrap())
+    of(builder.positive_capacity(capacity))
 }
 
 /// Creates a layer that also counts usage.
 pub fn metered(store: MemoryStore, capacity: u64) -> AuthenticateLayer {
     let usage = Usage::builder(store.clone()).build().unwrap();
-    let builder = builder(store).positive_capacity(capacity).usage(usage);
-    AuthenticateLayer::new(builder.build().unwrap())
+    of(builder(store).positive_capacity(capacity).usage(usage))
 }

@@ -12,7 +12,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use sha2::{Digest as _, Sha256};
 use tower::{Service, service_fn};
@@ -34,11 +34,13 @@ impl<S, B, R> Stack<B, R> for S where
 {
 }
 
-/// Creates the inner service: it answers 200 with an empty body.
+/// Creates the inner service: it answers 200 with one header, as every handler does, and an empty body.
 pub fn inner<B: Send + 'static>() -> impl Stack<B> {
     service_fn(async |request: Request<B>| {
         black_box(&request);
-        Ok(Response::new(Body::default()))
+        let mut response = Response::new(Body::default());
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Ok(response)
     })
 }
 
