@@ -30,7 +30,7 @@ impl Additions {
 
     /// Adds the principal.
     pub(super) fn add_principal(&mut self) {
-        *self = Self::Principal(self.vary_names().cloned());
+        *self = Self::Principal(self.vary_names());
     }
 
     /// Returns whether the extensions of a response have its principal.
@@ -48,18 +48,18 @@ impl Additions {
         self.vary_names().map(VaryNames::for_caller)
     }
 
-    fn vary_names(&self) -> Option<&VaryNames> {
-        match self {
+    fn vary_names(&self) -> Option<VaryNames> {
+        match *self {
             Self::Nothing => None,
             Self::CacheHeaders(names) => Some(names),
-            Self::Principal(names) => names.as_ref(),
+            Self::Principal(names) => names,
         }
     }
 }
 
 impl NamedCaller {
     /// Creates it in a box: the future of other responses has no room for it.
-    pub(super) fn new(principal: Principal, names: Option<&VaryNames>) -> Box<Self> {
+    pub(super) fn new(principal: Principal, names: Option<VaryNames>) -> Box<Self> {
         Box::new(Self { principal, cache_headers: names.map(VaryNames::for_caller) })
     }
 

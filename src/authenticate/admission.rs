@@ -176,12 +176,10 @@ impl Options {
             };
         }
         self.strip_if_configured(request);
-        let decided = match &self.additions {
+        let decided = match self.additions {
             Additions::CacheHeaders(names) => Decided::Forward(Some(names.for_caller())),
             Additions::Nothing => Decided::Forward(None),
-            Additions::Principal(names) => {
-                Decided::ForwardNamed(NamedCaller::new(principal.clone(), names.as_ref()))
-            }
+            Additions::Principal(names) => Decided::ForwardNamed(NamedCaller::new(principal.clone(), names)),
         };
         request.extensions_mut().insert(principal);
         decided

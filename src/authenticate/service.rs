@@ -156,7 +156,7 @@ where
                 }
                 StateProjection::Forwarded { response, cache_headers } => {
                     let mut response = ready!(response.poll(context))?;
-                    if let Some(cache_headers) = cache_headers.take() {
+                    if let Some(cache_headers) = cache_headers {
                         cache_headers.add_to(&mut response);
                     }
                     return Poll::Ready(Ok(response));

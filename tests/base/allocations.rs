@@ -37,6 +37,26 @@ impl Service<Request<Body>> for Idle {
     }
 }
 
+/// A service whose response has a header, as that of every handler.
+#[derive(Clone)]
+struct Typed;
+
+impl Service<Request<Body>> for Typed {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<Body>) -> Self::Future {
+        let mut response = Response::new(Body::default());
+        response.headers_mut().insert("content-type", HeaderValue::from_static("text/plain"));
+        ready(Ok(response))
+    }
+}
+
 fn allocations(work: impl FnOnce()) -> u64 {
     let mut work = Some(work);
     measure(|| work.take().unwrap()()).count_total
@@ -93,6 +113,22 @@ async fn a_cached_admission_allocates_only_for_the_extensions_and_the_cache_head
         let again = request.clone();
         assert_eq!(allocations(|| call(&mut without, again)), expected);
         assert_eq!(allocations(|| call(&mut service, request)), expected + headers_of_a_response());
+    }
+}
+
+#[tokio::test]
+async fn cache_headers_allocate_nothing_in_a_response_with_headers() {
+    let (store, key) = store_with_key().await;
+    let device = Source::header("device-key").unwrap();
+    for sources in [vec![Source::bearer(), Source::x_api_key()], vec![device, Source::bearer()]] {
+        let (authenticator, _clock) = build(Authenticator::builder(store.clone()).sources(sources));
+        authenticator.authenticate(key.bearer().headers()).await.unwrap();
+        let layer = AuthenticateLayer::new(authenticator);
+        let mut without = layer.clone().leave_cache_headers().layer(Typed);
+        let mut service = layer.layer(Typed);
+        let [first, second] = [(); 2].map(|()| key.bearer());
+        let expected = allocations(|| call(&mut without, first));
+        assert_eq!(allocations(|| call(&mut service, second)), expected);
     }
 }
 
