@@ -296,6 +296,11 @@ impl Authenticator {
         Ok(Principal::new(entry, source as u8))
     }
 
+    /// Returns whether admissions are counted. Only then does it matter whether an outer layer has admitted the caller.
+    pub(crate) fn counts(&self) -> bool {
+        self.0.usage.is_some() || Metrics::IS_ENABLED
+    }
+
     /// Counts an admission.
     #[inline]
     fn count(&self, entry: &Arc<Entry>, is_stale: bool) {

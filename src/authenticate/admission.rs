@@ -76,7 +76,7 @@ impl Options {
         {
             return self.forward_anonymous(request, pass, None);
         }
-        let decision = match request.extensions().get::<Principal>() {
+        let decision = match self.caller_before(request) {
             None => self.authenticator.decide_and_mark(request.headers_mut(), None),
             Some(before) => {
                 let before = before.clone();
@@ -86,11 +86,15 @@ impl Options {
         self.conclude(decision, false, request)
     }
 
+    /// Returns the caller that an outer layer has admitted, which is not counted again.
+    fn caller_before<'r, B>(&self, request: &'r Request<B>) -> Option<&'r Principal> {
+        if self.authenticator.counts() { request.extensions().get() } else { None }
+    }
+
     /// Admits a request beside whose key there may be a credential for other components.
     #[cold]
     fn admit_claimed<B>(&self, request: &mut Request<B>) -> Admission {
-        let before = request.extensions().get::<Principal>();
-        let decision = self.authenticator.decide_claimed(request.headers(), before);
+        let decision = self.authenticator.decide_claimed(request.headers(), self.caller_before(request));
         self.conclude(decision, true, request)
     }
 

@@ -49,6 +49,8 @@ impl ByLabel {
 }
 
 impl Metrics {
+    pub(crate) const IS_ENABLED: bool = true;
+
     /// Finds the metrics of the authenticator `name`, which rejects requests for `reasons`.
     pub(crate) fn new(name: &str, reasons: &[&'static str]) -> Self {
         describe();
