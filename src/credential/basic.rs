@@ -40,11 +40,15 @@ impl Buffer {
         self.used = CAPACITY;
         self.used = STANDARD.decode_slice(rest, &mut self.bytes).ok()?;
         let bytes = &self.bytes[..self.used];
-        let text = std::str::from_utf8(bytes).ok().or_else(|| decode_latin1(bytes, &mut self.latin1))?;
-        // By bytes: the search of a pattern takes longer for a short text.
-        let colon = text.bytes().position(|byte| byte == b':')?;
-        let (user, secret) = (&text[..colon], &text.as_bytes()[colon + 1..]);
-        (!secret.is_empty() && is_printable(text)).then_some((user, secret))
+        let pair = if all(bytes, |byte| matches!(byte, b' '..=b'~')) {
+            bytes
+        } else {
+            let text = std::str::from_utf8(bytes).ok().or_else(|| decode_latin1(bytes, &mut self.latin1))?;
+            is_printable(text).then_some(text.as_bytes())?
+        };
+        let colon = pair.iter().position(|&byte| byte == b':')?;
+        let (user, secret) = (std::str::from_utf8(&pair[..colon]).ok()?, &pair[colon + 1..]);
+        (!secret.is_empty()).then_some((user, secret))
     }
 }
 
