@@ -2,9 +2,11 @@
 
 // Layer 8 of 10: decision.
 // Above `cache`, `usage` and `principal`; below `rules` and `authenticate`. Bottom to top, a file importing only those before it:
-// `password`, `self`, `recheck`, `session`, `builder`.
+// `checksums`, `cached_text`, `password`, `self`, `recheck`, `session`, `builder`.
 
 mod builder;
+mod cached_text;
+mod checksums;
 mod password;
 mod recheck;
 #[cfg(feature = "console")]
@@ -22,8 +24,8 @@ use subtle::ConstantTimeEq;
 use crate::backend::BackendError;
 use crate::cache::{Cache, Entry, Fact};
 use crate::clock::{Clock, Timestamp};
-use crate::credential::{Credential, CredentialError, CredentialErrorKind, Scheme, Sources};
-use crate::digest::{Digesters, Digests};
+use crate::credential::{Credential, CredentialError, CredentialErrorKind, Presented, Scheme, Sources};
+use crate::digest::{Digest, Digesters, Digests};
 use crate::environment::Environment;
 use crate::health::Health;
 use crate::metrics::Metrics;
@@ -33,6 +35,8 @@ use crate::reject::{Forbidden, Reason, Rejection, ResponseConfig};
 use crate::rights::ScopePolicy;
 use crate::trace;
 use crate::usage::Usage;
+use cached_text::{CachedText, TextLookup};
+use checksums::Checksums;
 use password::{PasswordAuth, PresentedPassword};
 
 /// Authenticates requests: extracts the credential, looks it up through the cache, and checks its record.
@@ -71,6 +75,7 @@ pub struct Authenticator(Arc<Inner>);
 
 struct Inner {
     sources: Sources,
+    checksums: Checksums,
     digesters: Digesters,
     environment: Option<Environment>,
     policy: ScopePolicy,
@@ -163,7 +168,7 @@ impl Authenticator {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub async fn verify(&self, text: &str) -> Result<Principal, Rejection> {
-        self.decide(self.0.sources.credential(text).map(Some), None).resolve().await
+        self.decide(self.0.sources.present(text).map(Some), None).resolve().await
     }
 
     /// Starts the poller for changes by other processes, and waits until the store has answered the first poll.
@@ -192,6 +197,7 @@ impl Authenticator {
     ///
     /// What a source leaves to others is read as a credential. So a [doubtful](Self::doubts) rejection is to be decided again, by
     /// [`decide_claimed`](Self::decide_claimed), and an admission pays nothing for the distinction.
+    #[inline(always)]
     pub(crate) fn decide_and_mark(&self, headers: &mut HeaderMap, before: Option<&Principal>) -> Decision {
         self.decide(self.0.sources.find(headers.iter_mut(), &mut None), before)
     }
@@ -225,21 +231,45 @@ impl Authenticator {
 
     fn decide(
         &self,
-        presented: Result<Option<Credential<'_>>, CredentialError>,
+        presented: Result<Option<Presented<'_>>, CredentialError>,
         before: Option<&Principal>,
     ) -> Decision {
         match presented {
-            Ok(Some(credential)) => self.decide_from_cache(&credential, before),
+            Ok(Some(presented)) => self.decide_from_cache(presented, before),
             Ok(None) => Decision::Made(Err(self.reject(Reason::Missing))),
             Err(error) => Decision::Made(Err(self.reject_credential(&error))),
         }
     }
 
-    fn decide_from_cache(&self, credential: &Credential<'_>, before: Option<&Principal>) -> Decision {
+    fn decide_from_cache(&self, presented: Presented<'_>, before: Option<&Principal>) -> Decision {
+        match self.text_lookup().look_up(presented) {
+            Ok(CachedText::Known(entry)) => {
+                self.0.metrics.hit();
+                Decision::Made(self.admit_entry(entry, false, presented.source(), presented.user(), before))
+            }
+            Ok(CachedText::Checked(credential, digest, key)) => {
+                self.decide_checked(&credential, digest, key, before)
+            }
+            Err(error) => Decision::Made(Err(self.reject_credential(&error))),
+        }
+    }
+
+    fn text_lookup(&self) -> TextLookup<'_> {
+        let Inner { sources, checksums, digesters, cache, .. } = &*self.0;
+        TextLookup { sources, checksums, digester: &digesters.current, cache }
+    }
+
+    /// Decides by a credential that its source accepts. `key` is what the cache has under the current digest.
+    #[inline(never)]
+    fn decide_checked(
+        &self,
+        credential: &Credential<'_>,
+        digest: Digest,
+        key: Option<Fact>,
+        before: Option<&Principal>,
+    ) -> Decision {
         let Inner { digesters, cache, passwords, .. } = &*self.0;
-        let digest = digesters.current.digest(credential.expose_secret());
         let (source, user) = (credential.source(), credential.user());
-        let key = cache.peek(&digest);
         if let Some(fact @ (Fact::Known(_) | Fact::Revoked)) = key {
             return self.hit(fact, source, user, before);
         }
@@ -285,6 +315,19 @@ impl Authenticator {
             Fact::Absent => return Err(self.reject_presented(Reason::Unknown, source)),
             Fact::Revoked => return Err(self.reject_presented(Reason::Revoked, source)),
         };
+        self.admit_entry(entry, is_stale, source, user, before)
+    }
+
+    // Part of each admission, and called twice.
+    #[inline(always)]
+    fn admit_entry(
+        &self,
+        entry: Arc<Entry>,
+        is_stale: bool,
+        source: usize,
+        user: Option<&str>,
+        before: Option<&Principal>,
+    ) -> Result<Principal, Rejection> {
         if let Some(reason) = self.check_entry(&entry, source, user) {
             return Err(self.reject_presented(reason, source).key(entry.record().id.clone()));
         }
@@ -314,7 +357,7 @@ impl Authenticator {
     }
 
     /// Returns why a caller with this entry is not admitted. Checked for each request: the cache holds facts, and time passes.
-    #[inline]
+    #[inline(always)]
     fn check_entry(&self, entry: &Entry, source: usize, user: Option<&str>) -> Option<Reason> {
         let checked = entry.checked();
         if checked.is_session {

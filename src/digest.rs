@@ -187,6 +187,7 @@ impl Digester {
     }
 
     /// Returns the digest of the text of a key.
+    #[inline]
     pub fn digest(&self, text: &[u8]) -> Digest {
         Digest(match &self.0 {
             Algorithm::Sha256 => sha256(text),

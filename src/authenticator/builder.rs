@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use super::checksums::Checksums;
 use super::password::PasswordAuth;
 use super::{Authenticator, Inner};
 use crate::audit::{Audit, Hook};
@@ -389,6 +390,7 @@ impl AuthenticatorBuilder {
             let (clock, issuer) = (Arc::clone(&self.clock), Arc::new(issuer));
             Inner {
                 sources,
+                checksums: Checksums::new(),
                 digesters: self.digesters,
                 environment: self.environment,
                 policy: policy.clone(),

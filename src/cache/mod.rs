@@ -92,6 +92,7 @@ impl Cache {
     }
 
     /// Returns the fact that the cache has of a digest, if the lease is valid, without reading the store.
+    #[inline]
     pub(crate) fn peek(&self, digest: &Digest) -> Option<Fact> {
         let now = self.context.clock.coarse_monotonic();
         if !self.poller.lease().covers(now, || self.context.clock.coarse_wall()) {

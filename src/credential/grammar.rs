@@ -8,6 +8,7 @@ use crate::ascii::all;
 pub const MAX_CREDENTIAL_BYTES: usize = 512;
 
 /// Removes the optional white space around a field value (RFC 9110 §5.5). HTTP/1 parsers remove it, HTTP/2 parsers do not.
+#[inline(always)]
 pub(super) fn trim(value: &[u8]) -> &[u8] {
     let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
     let start = value.iter().position(|byte| !is_blank(byte)).unwrap_or(value.len());
@@ -26,6 +27,7 @@ pub(super) fn split_scheme(value: &[u8]) -> (&[u8], &[u8]) {
 
 /// Returns the text behind a scheme in its usual spelling, by one comparison: what [`split_scheme`] finds behind this `start`, the scheme and a
 /// space, unless another space follows.
+#[inline(always)]
 pub(super) fn strip_scheme<'v>(value: &'v [u8], start: &[u8]) -> Option<&'v [u8]> {
     value.strip_prefix(start).filter(|text| text.first() != Some(&b' '))
 }

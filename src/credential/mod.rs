@@ -84,33 +84,54 @@ impl fmt::Display for Scheme {
     }
 }
 
-/// A well-formed credential, borrowed from the request. Its `Debug` text does not show the secret.
-pub struct Credential<'c> {
+/// A credential as a request presents it. Whether its source accepts the secret has not been checked.
+#[derive(Clone, Copy)]
+pub(crate) struct Presented<'c> {
     source: usize,
     user: Option<&'c str>,
     secret: &'c [u8],
 }
 
+impl<'c> Presented<'c> {
+    /// Returns the index of the source that found it.
+    pub(crate) fn source(&self) -> usize {
+        self.source
+    }
+
+    /// Returns the user of a Basic credential.
+    pub(crate) fn user(&self) -> Option<&'c str> {
+        self.user
+    }
+
+    /// Returns the secret, unless it is longer than a source accepts any.
+    pub(crate) fn bounded_secret(&self) -> Option<&'c [u8]> {
+        (self.secret.len() <= MAX_CREDENTIAL_BYTES).then_some(self.secret)
+    }
+}
+
+/// A well-formed credential, borrowed from the request. Its `Debug` text does not show the secret.
+pub struct Credential<'c>(Presented<'c>);
+
 impl<'c> Credential<'c> {
     /// Returns the bytes of the key, a secret.
     pub fn expose_secret(&self) -> &'c [u8] {
-        self.secret
+        self.0.secret
     }
 
     /// Returns the user of a Basic credential, which may be empty.
     pub fn user(&self) -> Option<&'c str> {
-        self.user
+        self.0.user
     }
 
     /// Returns the index of the source that found it.
     pub(crate) fn source(&self) -> usize {
-        self.source
+        self.0.source
     }
 }
 
 impl fmt::Debug for Credential<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credential").field("source", &self.source).finish_non_exhaustive()
+        f.debug_struct("Credential").field("source", &self.0.source).finish_non_exhaustive()
     }
 }
 

@@ -28,7 +28,9 @@ impl Source {
             Scheme::Header(_) => ("", Zeroizing::new(secret.to_owned())),
         };
         let user = matches!(self.scheme(), Scheme::Basic).then_some(user);
-        if self.parse(credential.as_bytes(), &mut None)? != (user, secret.as_bytes()) {
+        let mut buffer = None;
+        let presented = self.split(credential.as_bytes(), &mut buffer)?;
+        if presented != (user, secret.as_bytes()) || !self.accepts(secret.as_bytes()) {
             return None;
         }
         let value = Zeroizing::new([scheme, &credential].concat().into_bytes());

@@ -239,27 +239,26 @@ impl Source {
         }
     }
 
-    /// Splits a presented text into user and secret, if it matches the grammar and the formats of the source. A Basic pair is decoded
-    /// into `buffer`.
-    pub(super) fn parse<'c>(
+    /// Splits a presented text into user and secret, if the source accepts the user. A Basic pair is decoded into `buffer`.
+    pub(super) fn split<'c>(
         &self,
         text: &'c [u8],
         buffer: &'c mut Option<Buffer>,
     ) -> Option<(Option<&'c str>, &'c [u8])> {
-        let (user, secret) = match self.scheme {
-            Scheme::Basic => {
-                let (user, secret) = buffer.insert(Buffer::new()).parse(text)?;
-                (Some(user), secret)
-            }
-            Scheme::Bearer | Scheme::Header(_) => (None, text),
-        };
-        let is_well_formed = |secret: &[u8]| match self.scheme {
+        let Scheme::Basic = self.scheme else { return Some((None, text)) };
+        let (user, secret) = buffer.insert(Buffer::new()).parse(text)?;
+        (self.empty_user || !user.is_empty()).then_some((Some(user), secret))
+    }
+
+    /// Returns whether a secret that was [split](Self::split) from its user matches the grammar and the formats of the source. This depends on
+    /// the secret alone.
+    pub(super) fn accepts(&self, secret: &[u8]) -> bool {
+        self.accepts_if(secret, |secret| match self.scheme {
             Scheme::Bearer => grammar::is_bearer_token(secret),
             // The grammar is that of the pair, which was checked when it was decoded.
             Scheme::Basic => true,
             Scheme::Header(_) => grammar::is_header_key(secret),
-        };
-        self.accepts(user, secret, is_well_formed).then_some((user, secret))
+        })
     }
 
     /// Returns the formats of the keys that the source accepts; `None` if it accepts others as well.
@@ -269,30 +268,27 @@ impl Source {
 
     /// Returns whether a request could present the key `text`, with Basic beside a user.
     pub(super) fn accepts_key(&self, text: &str) -> bool {
-        self.accepts(None, text.as_bytes(), |_| self.scheme.carries("user", text))
+        self.accepts_if(text.as_bytes(), |_| self.scheme.carries("user", text))
     }
 
     /// Returns whether a request could present the key `text` without a user.
     pub(super) fn takes(&self, text: &str) -> bool {
-        let user = (self.scheme == Scheme::Basic).then_some("");
-        self.accepts(user, text.as_bytes(), |_| self.scheme.carries("", text))
+        (self.empty_user || self.scheme != Scheme::Basic)
+            && self.accepts_if(text.as_bytes(), |_| self.scheme.carries("", text))
     }
 
-    fn accepts(&self, user: Option<&str>, secret: &[u8], is_well_formed: impl Fn(&[u8]) -> bool) -> bool {
-        let user_fits = self.empty_user || user.is_none_or(|user| !user.is_empty());
+    fn accepts_if(&self, secret: &[u8], is_well_formed: impl Fn(&[u8]) -> bool) -> bool {
         let parsed = self.formats.iter().map(|format| format.parse(secret));
         // A text may have the prefixes of several formats: `mem` and `mem_pool`.
-        let secret_fits =
-            match parsed.filter(|parsed| *parsed != Err(ParseKeyError::PREFIX)).reduce(Result::or) {
-                // A key of any format matches every grammar as well.
-                Some(parsed) => parsed.is_ok(),
-                None => match self.foreign {
-                    Foreign::No => false,
-                    Foreign::Yes => is_well_formed(secret),
-                    Foreign::WithPrefix => is_well_formed(secret) && self.starts(secret),
-                },
-            };
-        user_fits && secret_fits
+        match parsed.filter(|parsed| *parsed != Err(ParseKeyError::PREFIX)).reduce(Result::or) {
+            // A key of any format matches every grammar as well.
+            Some(parsed) => parsed.is_ok(),
+            None => match self.foreign {
+                Foreign::No => false,
+                Foreign::Yes => is_well_formed(secret),
+                Foreign::WithPrefix => is_well_formed(secret) && self.starts(secret),
+            },
+        }
     }
 
     fn starts(&self, secret: &[u8]) -> bool {

@@ -5,7 +5,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::grammar::{is_token_symbol, split_scheme, strip_scheme, trim};
-use super::{Buffer, Credential, CredentialError, CredentialErrorKind, Scheme, Source};
+use super::{Buffer, Credential, CredentialError, CredentialErrorKind, Presented, Scheme, Source};
 use crate::digest::Fingerprint;
 use crate::error::{ConfigError, ConfigErrorKind};
 use crate::key::Mint;
@@ -93,18 +93,32 @@ impl Sources {
         read: impl FnOnce(Credential<'_>) -> R,
     ) -> Result<Option<R>, CredentialError> {
         let mut buffer = None;
-        Ok(self.find_claimed(headers, &mut buffer)?.map(read))
+        let presented = self.find_claimed(headers, &mut buffer)?;
+        Ok(presented.map(|presented| self.check(presented)).transpose()?.map(read))
+    }
+
+    /// Returns the credential that a request presents, if its source accepts the secret.
+    pub(crate) fn check<'c>(&self, presented: Presented<'c>) -> Result<Credential<'c>, CredentialError> {
+        match self.list[presented.source].accepts(presented.secret) {
+            true => Ok(Credential(presented)),
+            false => Err(CredentialError::malformed(presented.source)),
+        }
+    }
+
+    /// Returns whether the source of a credential accepts only keys whose end is a checksum.
+    pub(crate) fn require_checksum(&self, presented: &Presented<'_>) -> bool {
+        self.list[presented.source].only_formats().is_some()
     }
 
     /// Returns the credential of a request that presents the key `text` by the first source of keys alone: any but Basic. Of Basic alone, it
     /// has an empty user.
-    pub(crate) fn credential<'t>(&self, text: &'t str) -> Result<Credential<'t>, CredentialError> {
+    pub(crate) fn present<'t>(&self, text: &'t str) -> Result<Presented<'t>, CredentialError> {
         let alone = self.list.iter().position(|source| *source.scheme() != Scheme::Basic);
         let source = alone.unwrap_or(0);
         if !self.list[source].takes(text) {
             return Err(CredentialError::malformed(source));
         }
-        Ok(Credential { source, user: alone.is_none().then_some(""), secret: text.as_bytes() })
+        Ok(Presented { source, user: alone.is_none().then_some(""), secret: text.as_bytes() })
     }
 
     /// Marks every header that may hold a credential as sensitive.
@@ -142,7 +156,7 @@ impl Sources {
         &self,
         headers: &'h HeaderMap,
         buffer: &'h mut Option<Buffer>,
-    ) -> Result<Option<Credential<'h>>, CredentialError> {
+    ) -> Result<Option<Presented<'h>>, CredentialError> {
         // `Authorization` stays a singleton field, whatever its lines hold.
         if self.uses_authorization() && headers.get_all(header::AUTHORIZATION).iter().nth(1).is_some() {
             return Err(CredentialError::ambiguous());
@@ -183,7 +197,7 @@ impl Sources {
         &self,
         lines: impl Iterator<Item = (&'h HeaderName, L)>,
         buffer: &'h mut Option<Buffer>,
-    ) -> Result<Option<Credential<'h>>, CredentialError> {
+    ) -> Result<Option<Presented<'h>>, CredentialError> {
         let (mut found, mut credentials, mut authorization_lines) = (None, 0, 0);
         for (name, line) in lines {
             let Some(field) = self.field(name) else { continue };
@@ -202,20 +216,23 @@ impl Sources {
         if credentials > 1 || (authorization_lines > 1 && self.uses_authorization()) {
             return Err(CredentialError::ambiguous());
         }
-        found.map(|found| self.parse(found, buffer)).transpose()
+        found.map(|found| self.split(found, buffer)).transpose()
     }
 
-    fn parse<'h>(
+    #[inline(always)]
+    fn split<'h>(
         &self,
         Candidate { source, text }: Candidate<'h>,
         buffer: &'h mut Option<Buffer>,
-    ) -> Result<Credential<'h>, CredentialError> {
-        match self.list[source].parse(text, buffer) {
-            Some((user, secret)) => Ok(Credential { source, user, secret }),
+    ) -> Result<Presented<'h>, CredentialError> {
+        match self.list[source].split(text, buffer) {
+            Some((user, secret)) => Ok(Presented { source, user, secret }),
             None => Err(CredentialError::malformed(source)),
         }
     }
 
+    // Part of each admission, for each header.
+    #[inline(always)]
     fn field(&self, name: &HeaderName) -> Option<Field> {
         // Also if no source uses it: its value is a secret, and is marked as sensitive.
         if *name == header::AUTHORIZATION {

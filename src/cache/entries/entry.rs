@@ -8,6 +8,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use super::accepted::AcceptedBy;
 use super::generation::Generation;
 use super::place::Place;
 use super::use_counter::UseCounter;
@@ -58,8 +59,7 @@ pub(crate) trait Recheck: Send + Sync {
 
 pub(crate) type Rechecking<'a> = Pin<Box<dyn Future<Output = Result<Arc<Entry>, Reason>> + Send + 'a>>;
 
-/// The parts of a record that are checked for each request.
-#[derive(Clone, Copy)]
+/// What is checked for each request: parts of the record, and the sources.
 pub(crate) struct CheckedFields {
     /// [`Timestamp::NEVER`] if the key does not expire.
     pub(crate) expires_at: Timestamp,
@@ -70,6 +70,7 @@ pub(crate) struct CheckedFields {
     /// Whether the record names sources, see [`Record::accepts`].
     pub(crate) restricts_sources: bool,
     pub(crate) is_session: bool,
+    accepted_by: AcceptedBy,
 }
 
 impl Entry {
@@ -97,8 +98,19 @@ impl Entry {
         self.digests.as_deref().copied().unwrap_or_else(|| Digests::new(self.record.digest, []))
     }
 
-    pub(crate) fn checked(&self) -> CheckedFields {
-        self.checked
+    pub(crate) fn checked(&self) -> &CheckedFields {
+        &self.checked
+    }
+
+    /// Returns whether the source with this index has accepted the text of the key, by which the entry was found.
+    pub(crate) fn is_accepted_by(&self, source: usize) -> bool {
+        self.checked.accepted_by.contains(source)
+    }
+
+    /// Records that the source with this index accepts the text by whose digest the entry was found. A digest has one text, and a source
+    /// accepts a text always or never: so the entry may be used without another check.
+    pub(crate) fn set_accepted_by(&self, source: usize) {
+        self.checked.accepted_by.add(source);
     }
 
     pub(crate) fn record(&self) -> &Record {
@@ -140,6 +152,7 @@ impl CheckedFields {
             is_owner_disabled: record.owner.is_disabled(),
             restricts_sources: !record.sources.is_empty(),
             is_session: record.session.is_some(),
+            accepted_by: AcceptedBy::default(),
         }
     }
 }

@@ -2,8 +2,9 @@
 
 // Layer 6 of 10: cache.
 // Above `sync` and `context`; below `loader`. Bottom to top, a file importing only those before it:
-// `use_counter`, `place`, `generation`, `tombstones`, `negative`, `entry`, `sieve`, `positive`, `dirty_list`, `self`.
+// `accepted`, `use_counter`, `place`, `generation`, `tombstones`, `negative`, `entry`, `sieve`, `positive`, `dirty_list`, `self`.
 
+mod accepted;
 mod dirty_list;
 mod entry;
 pub(super) mod generation;

@@ -1,5 +1,6 @@
 //! The cache, by steps in a fixed order. CONTRIBUTING.md lists the other methods by which it is tested.
 
+mod accepted;
 mod digesters;
 #[cfg(feature = "test-util")]
 mod entries;
