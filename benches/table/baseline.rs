@@ -45,7 +45,7 @@ fn measure() -> Vec<Cost> {
         eprintln!("{}", group.name);
         Some(Cost {
             group: group.name.into(),
-            instructions: beyond_bare(&|subject| by_callgrind(group, subject, true))?,
+            instructions: beyond_bare(&|subject| by_callgrind(group, subject))?,
             allocations: beyond_bare(&|subject| counted.get(group.name, subject))?,
         })
     };

@@ -17,15 +17,15 @@ use crate::{myself, output};
 const SETTLE: u64 = 2_000;
 
 /// Returns the instructions of a request as callgrind counts them, or `None` without valgrind.
-pub(crate) fn by_callgrind(group: &Group, subject: &str, quick: bool) -> Option<f64> {
-    // Caches do some work once in many requests, such as 64 for a key.
-    let requests: u64 = if quick || group.keys() > 1_000 { 6_400 } else { 64_000 };
+pub(crate) fn by_callgrind(group: &Group, subject: &str) -> Option<f64> {
+    // Caches do some work once in many requests.
+    const REQUESTS: u64 = 6_400;
     if !has_valgrind() {
         return None;
     }
     let few = collected(group, subject, 0);
-    let many = collected(group, subject, requests);
-    Some((many - few) / requests as f64)
+    let many = collected(group, subject, REQUESTS);
+    Some((many - few) / REQUESTS as f64)
 }
 
 /// Returns whether valgrind is installed.

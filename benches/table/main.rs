@@ -95,7 +95,7 @@ fn section(group: &Group, counted: &Counted, quick: bool) -> Section {
         name: subject.name,
         threads: subject.threads,
         rounds,
-        instructions: is_counted.then(|| instructions::by_callgrind(group, subject.name, quick)).flatten(),
+        instructions: is_counted.then(|| instructions::by_callgrind(group, subject.name)).flatten(),
         steps: (is_counted && !quick).then(|| instructions::by_steps(group, subject.name)).flatten(),
         allocations: counted.get(group.name, subject.name),
     });

@@ -28,7 +28,7 @@ pub(crate) fn of(group: &Group, quick: bool) -> Vec<Vec<f64>> {
 /// Measures a group in this process; criterion writes the figures to files.
 pub(crate) fn take(group: &Group, quick: bool) {
     let mut runs: Vec<_> = group.subjects.iter().map(|subject| group.build(subject)).collect();
-    let (warm_up, measurement) = if quick { (5, 20) } else { (100, 400) };
+    let (warm_up, measurement) = if quick { (5, 20) } else { (50, 200) };
     let mut criterion = Criterion::default()
         .without_plots()
         .sample_size(10)
