@@ -2,10 +2,9 @@
 
 // Layer 1 of 10: words.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use zeroize::{Zeroizing, optimization_barrier};
 
+use super::base64::decode;
 use super::grammar::{MAX_CREDENTIAL_BYTES, has_word};
 use crate::ascii::all;
 
@@ -38,7 +37,7 @@ impl Buffer {
         }
         // Decoding may fail half-way and leave bytes to wipe.
         self.used = CAPACITY;
-        self.used = STANDARD.decode_slice(rest, &mut self.bytes).ok()?;
+        self.used = decode(rest, &mut self.bytes)?;
         let bytes = &self.bytes[..self.used];
         let pair = if all(bytes, |byte| matches!(byte, b' '..=b'~')) {
             bytes
@@ -57,7 +56,7 @@ impl Buffer {
 pub(super) fn may_hold(rest: &[u8], prefixes: &[Box<str>]) -> bool {
     let start = &rest[..rest.len().min(MAX_CREDENTIAL_BYTES)];
     let mut bytes = Zeroizing::new([0; CAPACITY]);
-    let Ok(length) = STANDARD.decode_slice(start, &mut bytes[..]) else { return true };
+    let Some(length) = decode(start, &mut bytes[..]) else { return true };
     let Some(colon) = bytes[..length].iter().position(|&byte| byte == b':') else { return true };
     let secret = &bytes[colon + 1..length];
     let is_cut = start.len() < rest.len();

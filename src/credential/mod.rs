@@ -22,8 +22,9 @@
 
 // Layer 1 of 10: words.
 // Above `key`; below `record`. Bottom to top, a file importing only those before it:
-// `grammar`, `basic`, `self`, `source`, `sources`, `present`.
+// `base64`, `grammar`, `basic`, `self`, `source`, `sources`, `present`.
 
+mod base64;
 mod basic;
 mod grammar;
 mod present;
