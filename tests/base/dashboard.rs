@@ -61,6 +61,7 @@ fn the_page_about_operations_names_every_metric_and_no_other() {
         "change_trim",
         "audit",
         "usage",
+        "usage_total",
         "usage_writer",
         "node",
         "deleted_owner",
