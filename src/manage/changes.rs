@@ -361,7 +361,8 @@ impl<S: KeyStore> KeyManager<S> {
         let actor = self.bounded_actor();
         let before = before.min(self.clock.wall());
         let keys = self.change(&actor, KeyChange::purge_ended(before)).await?.keys;
-        self.change(&actor, KeyChange::purge_sessions(before)).await?;
+        // The application's own, so that no actor loses its authority between the two.
+        self.store.change(KeyChange::purge_sessions(before)).await?;
         self.emit(Action::DeletedAll { keys }, None, actor.recorded_name(None));
         Ok(keys)
     }

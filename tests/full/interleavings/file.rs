@@ -70,7 +70,10 @@ impl File {
             _folder: folder,
         };
         let keep = TABLES.map(|table| format!("CREATE TABLE start_of_{table} AS SELECT * FROM {table};"));
-        file.run(keep.concat()).await;
+        // Generated columns are not written.
+        let written = ["search_name", "search_hint"]
+            .map(|column| format!("ALTER TABLE start_of_tower_api_key DROP COLUMN {column};"));
+        file.run(keep.concat() + &written.concat()).await;
         file
     }
 

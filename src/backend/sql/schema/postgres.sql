@@ -36,12 +36,12 @@ CREATE TABLE tower_api_key (
     disabled_locked    BOOLEAN,
     -- The fingerprint of the digester that computed the digest, where known.
     digester           TEXT COLLATE "C",
-    -- What a search compares, cut to what an index can hold whatever the characters.
-    search_name        TEXT COLLATE "C" GENERATED ALWAYS AS (lower(substr(name, 1, 60))) STORED,
-    search_hint        TEXT COLLATE "C" GENERATED ALWAYS AS (substr(hint, 1, 60)) STORED,
     -- Of a session of the console, which is no key: its opener, and what the console keeps.
     session_opener     TEXT COLLATE "C",
     session_state      TEXT,
+    -- What a search compares, cut to what an index can hold whatever the characters.
+    search_name        TEXT COLLATE "C" GENERATED ALWAYS AS (lower(substr(name, 1, 60))) STORED,
+    search_hint        TEXT COLLATE "C" GENERATED ALWAYS AS (substr(hint, 1, 60)) STORED,
     CHECK ((revoked_at IS NULL) = (revoked_reason IS NULL)),
     CHECK ((session_opener IS NULL) = (session_state IS NULL)),
     CHECK ((disabled_at IS NULL) = (disabled_reason IS NULL) AND (disabled_at IS NULL) = (disabled_locked IS NULL))
