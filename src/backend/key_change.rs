@@ -3,7 +3,9 @@
 // Layer 3 of 10: storage.
 
 use super::bounds::Bounds;
-use super::{Actor, AuthorizedActor, BackendError, KeyFilter, KeyUpdate, RequiredManager, Rotation};
+use super::{
+    Actor, AuthorizedActor, BackendError, KeyBatch, KeyFilter, KeyUpdate, RequiredManager, Rotation,
+};
 use crate::clock::Timestamp;
 use crate::digest::Fingerprint;
 use crate::key::KeyId;
@@ -43,8 +45,8 @@ pub enum KeyAction {
     Revoke(KeyId, Revocation),
     /// See [`KeyChange::revoke_all`].
     RevokeAll(KeyFilter, Revocation),
-    /// See [`KeyChange::revoke_first`].
-    RevokeFirst(usize, KeyFilter, Revocation),
+    /// See [`KeyChange::revoke_batch`].
+    RevokeBatch(Box<KeyBatch>, Revocation),
     /// See [`KeyChange::purge_ended`].
     PurgeEnded(Timestamp),
     /// See [`KeyChange::purge_sessions`].
@@ -61,18 +63,26 @@ pub struct ChangeOutcome {
     pub record: Option<Record>,
     /// The number of keys that were revoked or deleted, for actions on any number of them.
     pub keys: u64,
+    /// The id of the last key of a [batch](KeyChange::revoke_batch); `None` if no key is left after it.
+    pub last: Option<Box<str>>,
 }
 
 impl ChangeOutcome {
     /// Creates the outcome of a change of any number of keys.
     pub fn of_keys(keys: u64) -> Self {
-        Self { record: None, keys }
+        Self { keys, ..Self::default() }
     }
 
     /// Sets the key that was inserted, updated, disabled or enabled, or the successor of a rotation.
     #[must_use]
     pub fn record(self, record: Record) -> Self {
         Self { record: Some(record), ..self }
+    }
+
+    /// Sets the id of the last key of a batch, after which others may match.
+    #[must_use]
+    pub fn last(self, id: Option<Box<str>>) -> Self {
+        Self { last: id, ..self }
     }
 }
 
@@ -150,10 +160,12 @@ impl KeyChange {
         KeyAction::RevokeAll(filter.clone(), revocation).into()
     }
 
-    /// Revokes the first `most` keys, by id, of those that match `filter` and are not revoked yet, atomically: a batch of a change that would
-    /// block others for long.
-    pub fn revoke_first(most: usize, filter: &KeyFilter, revocation: Revocation) -> Self {
-        KeyAction::RevokeFirst(most, filter.clone(), revocation).into()
+    /// Revokes a batch of keys, atomically: a part of a change that would block others for long. Its outcome has the
+    /// [last key](ChangeOutcome::last), after which the next batch starts.
+    ///
+    /// The keys of the [subjects](Actor::subjects) of the actor stay: an operator who revokes all keys goes on to the last batch.
+    pub fn revoke_batch(batch: KeyBatch, revocation: Revocation) -> Self {
+        KeyAction::RevokeBatch(Box::new(batch), revocation).into()
     }
 
     /// Deletes all keys that had expired or were revoked by the time `before`. Their usage stays, and their predecessors and
@@ -180,9 +192,12 @@ impl KeyChange {
         KeyAction::RetireDigests(digester, now).into()
     }
 
-    /// Sets the actor.
+    /// Sets the actor, whose keys a [batch](Self::revoke_batch) leaves out.
     #[must_use]
-    pub fn by(self, actor: Actor) -> Self {
+    pub fn by(mut self, actor: Actor) -> Self {
+        if let KeyAction::RevokeBatch(batch, _) = &mut self.action {
+            batch.leave_out(&actor);
+        }
         Self { actor, ..self }
     }
 

@@ -40,7 +40,7 @@ const LIST_BATCH: usize = 1_000;
 /// 5. read all digests of the keys that it changes, if the store adds [further ones](super::WriteBack::Digest): each is
 ///    [invalidated](super::Invalidation::with_digest).
 ///
-/// Effects of the change on its own actor do not count.
+/// Effects of the change on its own actor do not count. A [batch](KeyChange::revoke_batch) has none.
 ///
 /// ```
 /// # tokio::runtime::Runtime::new()?.block_on(async {

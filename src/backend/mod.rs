@@ -51,7 +51,7 @@
 // Layer 3 of 10: storage.
 // Above `audit`; below `metrics`, `cache` and `manage`. Bottom to top, a file importing only those before it:
 // - values: `error`, `filter`, `search`, `deleted_owner`, `propagation`; a macro: `forward`
-// - changes, and who may make them: `expiry`, `key_update`, `rotation`, `audit`, `key_edit`, `actor`, `opener`, `caller`, `last_manager`, `bounds`, `key_change`, `usage`
+// - changes, and who may make them: `expiry`, `key_update`, `rotation`, `audit`, `key_edit`, `actor`, `opener`, `caller`, `last_manager`, `bounds`, `key_batch`, `key_change`, `usage`
 // - what changes do to caches: `invalidation`, `change_feed`
 // - the traits: `self`, `backend_fn`, `erased`, `keys`, `owners`, `owner_resolver`
 // - the stores: `memory`, `sql`
@@ -69,6 +69,7 @@ mod expiry;
 mod filter;
 mod forward;
 mod invalidation;
+mod key_batch;
 mod key_change;
 mod key_edit;
 mod key_update;
@@ -93,6 +94,7 @@ pub use change_feed::{BoxedChangeFeed, ChangeFeed};
 pub use error::{BackendError, BackendErrorKind};
 pub use filter::{KeyFilter, RecordKind};
 pub use invalidation::{Invalidation, Invalidator, PendingInvalidation, Subscriber};
+pub use key_batch::KeyBatch;
 pub use key_change::{ChangeOutcome, KeyAction, KeyChange};
 pub use key_edit::{EditOutcome, KeyEdit, PredecessorEnd};
 pub use key_update::KeyUpdate;

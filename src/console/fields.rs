@@ -94,6 +94,11 @@ impl Fields {
         self.0.iter().filter(move |(own, _)| own == name).map(|(_, text)| &**text)
     }
 
+    /// Returns all fields with their names.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, text)| (&**name, &**text))
+    }
+
     /// Returns the visitor that the form was made for; an empty text if it does not say.
     pub(super) fn visitor(&self) -> &str {
         self.text("visitor")

@@ -105,19 +105,6 @@ impl<'m, S: KeyStore + Clone> Keys<'m, S> {
         by!(self, keys => keys.enable(id).await)
     }
 
-    /// Revokes the first keys of a filter. A customer has no such page.
-    pub(super) async fn revoke_first(
-        &self,
-        most: usize,
-        filter: &KeyFilter,
-        reason: &str,
-    ) -> Result<u64, ManageError> {
-        match self {
-            Self::OfOwner(_) => Err(ManageError::not_found()),
-            Self::All(manager) => manager.revoke_first(most, filter, reason).await,
-        }
-    }
-
     pub(super) async fn revoke(&self, id: &KeyId, reason: &str) -> Result<(), ManageError> {
         by!(self, keys => keys.revoke(id, reason).await)
     }

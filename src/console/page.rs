@@ -53,7 +53,7 @@ pub(super) struct Shell<'a> {
 /// A page that says why there is no other one.
 #[derive(Debug, Clone)]
 pub(super) struct Problem {
-    status: StatusCode,
+    pub(super) status: StatusCode,
     title: String,
     pub(super) texts: Vec<String>,
 }

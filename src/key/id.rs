@@ -2,6 +2,7 @@
 
 // Layer 1 of 10: words.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -102,6 +103,13 @@ impl fmt::Debug for KeyId {
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
+    }
+}
+
+/// An id compares as its text does.
+impl Borrow<str> for KeyId {
+    fn borrow(&self) -> &str {
+        &self.0
     }
 }
 

@@ -4,12 +4,12 @@
 
 use super::{KeyManager, ManageError};
 use crate::audit::Action;
-use crate::backend::{KeyChange, KeyFilter, KeyStore};
+use crate::backend::{ChangeOutcome, KeyBatch, KeyChange, KeyFilter, KeyStore};
 use crate::record::Revocation;
 
 impl<S: KeyStore> KeyManager<S> {
-    /// Revokes the first `most` keys, by id, of those that match a filter and are not revoked yet, in one transaction, and returns their number:
-    /// fewer than `most` once none is left. Between such batches other changes proceed.
+    /// Revokes a batch of keys in one transaction, and returns their number with the [last one](ChangeOutcome::last), after which the next batch
+    /// starts. Between batches other changes proceed. The keys of the [actor](Self::acting_for) stay.
     ///
     /// # Errors
     ///
@@ -17,7 +17,7 @@ impl<S: KeyStore> KeyManager<S> {
     ///
     /// ```
     /// # tokio::runtime::Runtime::new()?.block_on(async {
-    /// use tower_api_key::backend::KeyFilter;
+    /// use tower_api_key::backend::{KeyBatch, KeyFilter};
     /// use tower_api_key::manage::{KeyManager, NewKey};
     /// use tower_api_key::{KeyFormat, MemoryStore};
     ///
@@ -27,27 +27,24 @@ impl<S: KeyStore> KeyManager<S> {
     /// }
     /// let acme = KeyFilter::of_organization("acme");
     /// assert_eq!(manager.count_unrevoked(&acme, 1_000).await?, 5);
-    /// let mut batches = Vec::new();
-    /// while batches.last().is_none_or(|keys| *keys == 2) {
-    ///     batches.push(manager.revoke_first(2, &acme, "leaked").await?);
+    /// let (mut keys, mut batch) = (0, Some(KeyBatch::first(2, acme)));
+    /// while let Some(next) = batch {
+    ///     let revoked = manager.revoke_batch(next.clone(), "leaked").await?;
+    ///     keys += revoked.keys;
+    ///     batch = revoked.last.map(|last| next.after(last));
     /// }
-    /// assert_eq!(batches, [2, 2, 1]);
+    /// assert_eq!(keys, 5);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// # }).unwrap();
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    pub async fn revoke_first(
-        &self,
-        most: usize,
-        filter: &KeyFilter,
-        reason: &str,
-    ) -> Result<u64, ManageError> {
+    pub async fn revoke_batch(&self, batch: KeyBatch, reason: &str) -> Result<ChangeOutcome, ManageError> {
         let actor = self.bounded_actor();
         let revocation = Revocation { by: actor.recorded_name(None), ..self.revocation(reason)? };
         let name = revocation.by.clone();
-        let keys = self.change(&actor, KeyChange::revoke_first(most, filter, revocation)).await?.keys;
-        self.emit(Action::RevokedAll { keys }, None, name);
-        Ok(keys)
+        let revoked = self.change(&actor, KeyChange::revoke_batch(batch, revocation)).await?;
+        self.emit(Action::RevokedAll { keys: revoked.keys }, None, name);
+        Ok(revoked)
     }
 
     /// Returns the number of keys that match a filter and are not revoked, or `most` if there are more.

@@ -45,7 +45,7 @@ impl<S: KeyStore> KeyManager<S> {
         let revocation = Revocation { by: record.created_by.clone(), ..self.revocation("replaced")? };
         let creator = record.created_by.clone();
         let change = KeyChange::insert_exclusive(record, filter, revocation).made_with(self.fingerprints());
-        let ChangeOutcome { record, keys } = self.change(&actor, change).await?;
+        let ChangeOutcome { record, keys, .. } = self.change(&actor, change).await?;
         let record = record.ok_or_else(ManageError::not_found)?;
         self.emit(Action::Created, Some(&record.id), creator.clone());
         self.emit(Action::RevokedAll { keys }, None, creator);

@@ -4,6 +4,7 @@
 // Layer 3 of 10: storage.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 
 use super::audit::Audit;
 use super::digests::Digests;
@@ -13,8 +14,8 @@ use crate::audit::Action;
 use crate::backend::audit::Author;
 use crate::backend::deleted_owner::DeletedOwner;
 use crate::backend::{
-    Actor, AuthorizedActor, BackendError, ChangeOutcome, EditOutcome, Invalidation, KeyAction, KeyChange,
-    KeyEdit, KeyFilter, ResolvedSubject, Subject,
+    Actor, AuthorizedActor, BackendError, ChangeOutcome, EditOutcome, Invalidation, KeyAction, KeyBatch,
+    KeyChange, KeyEdit, KeyFilter, ResolvedSubject, Subject,
 };
 use crate::clock::Timestamp;
 use crate::digest::{Digest, Fingerprint};
@@ -91,8 +92,7 @@ impl Keys {
             }
             KeyAction::InsertExclusive(record, filter, revocation) => {
                 self.check_insert(&record)?;
-                let (outcome, mut invalidations) =
-                    several(self.revoke_first(usize::MAX, &filter, &revocation));
+                let (outcome, mut invalidations) = several(self.revoke_all(&filter, &revocation));
                 let (record, inserted) = self.insert(*record, delegated)?;
                 self.digests.made_with(&record.id, &fingerprints);
                 invalidations.extend(inserted);
@@ -105,10 +105,12 @@ impl Keys {
                 return Ok((ChangeOutcome::default(), vec![self.revoke(id, revocation.clone(), delegated)?]));
             }
             KeyAction::RevokeAll(filter, revocation) => {
-                return Ok(several(self.revoke_first(usize::MAX, &filter, &revocation)));
+                return Ok(several(self.revoke_all(&filter, &revocation)));
             }
-            KeyAction::RevokeFirst(most, filter, revocation) => {
-                return Ok(several(self.revoke_first(most, &filter, &revocation)));
+            KeyAction::RevokeBatch(batch, revocation) => {
+                let (last, revoked) = self.revoke_batch(&batch, &revocation);
+                let (outcome, invalidations) = several(revoked);
+                return Ok((outcome.last(last), invalidations));
             }
             KeyAction::PurgeEnded(before) => {
                 let (keys, invalidations) = self.purge_ended(before, &KeyFilter::all());
@@ -248,27 +250,34 @@ impl Keys {
         Ok(Invalidation::Revoked(digest))
     }
 
-    /// Revokes the first keys that match a filter and are not revoked.
-    pub(super) fn revoke_first(
+    /// Revokes all keys that match a filter and are not revoked.
+    pub(super) fn revoke_all(&mut self, filter: &KeyFilter, revocation: &Revocation) -> Vec<Invalidation> {
+        self.revoke_batch(&KeyBatch::first(usize::MAX, filter.clone()), revocation).1
+    }
+
+    /// Revokes a batch of keys, and returns the last one if others may follow.
+    fn revoke_batch(
         &mut self,
-        most: usize,
-        filter: &KeyFilter,
+        batch: &KeyBatch,
         revocation: &Revocation,
-    ) -> Vec<Invalidation> {
+    ) -> (Option<Box<str>>, Vec<Invalidation>) {
         let author = Author { name: revocation.by.as_deref(), delegated: false };
-        let mut revoked = Vec::new();
-        for digest in self.ids.values() {
+        let (mut last, mut revoked) = (None, Vec::new());
+        let start = batch.after.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+        for (id, digest) in self.ids.range::<str, _>((start, Bound::Unbounded)) {
+            if revoked.len() == batch.most {
+                return (last, revoked);
+            }
             if let Some(record) = self.records.get_mut(digest)
-                && record.revoked.is_none()
-                && revoked.len() < most
-                && filter.matches(record)
+                && batch.matches(record)
             {
                 record.revoked = Some(revocation.clone());
                 self.audit.record(Action::Revoked, record, author);
                 revoked.push(Invalidation::Revoked(record.digest));
+                last = Some(id.as_str().into());
             }
         }
-        revoked
+        (None, revoked)
     }
 
     /// Adds a digest to a key that is active.

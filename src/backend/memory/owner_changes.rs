@@ -118,7 +118,7 @@ impl Keys {
         filter: &KeyFilter,
         revocation: &Revocation,
     ) -> Vec<Invalidation> {
-        affected.into_iter().chain(self.revoke_first(usize::MAX, filter, revocation)).collect()
+        affected.into_iter().chain(self.revoke_all(filter, revocation)).collect()
     }
 }
 

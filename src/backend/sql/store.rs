@@ -220,6 +220,10 @@ impl<D: Database> KeyStore for SqlStore<D> {
             let write = Write::Keys(Box::new(change.clone()), start);
             let Written { record, keys, last, .. } = self.write(write).await?;
             (changed.record, changed.keys, after) = (record, changed.keys + keys, last);
+            if let KeyAction::RevokeBatch(..) = change.action {
+                // The caller goes on.
+                changed.last = after.take().map(Into::into);
+            }
             if after.is_some() && matches!(change.action, KeyAction::RetireDigests(..)) {
                 // Each batch invalidates entries of all nodes, and other changes wait for it.
                 let _ = timeout(RETIRE_PAUSE, pending::<()>()).await;

@@ -1,8 +1,8 @@
 //! A change is made only if its actor may make it at that moment.
 
 use tower_api_key::backend::{
-    Actor, AuditLog, AuditQuery, BackendErrorKind, Grace, KeyChange, KeyFilter, KeyStore, KeyUpdate,
-    OwnerAction, OwnerChange, OwnerStore,
+    Actor, AuditLog, AuditQuery, BackendErrorKind, Grace, KeyBatch, KeyChange, KeyFilter, KeyStore,
+    KeyUpdate, OwnerAction, OwnerChange, OwnerStore,
 };
 use tower_api_key::owner::{Membership, Organization, PasswordHash, User};
 use tower_api_key::principal::Resource;
@@ -64,7 +64,7 @@ fn key_changes() -> Vec<KeyChange> {
         KeyChange::insert_exclusive(samples::plain("replaced"), &KeyFilter::all(), revocation()),
         KeyChange::revoke(&id("target"), revocation()),
         KeyChange::revoke_all(&KeyFilter::all(), revocation()),
-        KeyChange::revoke_first(9, &KeyFilter::all(), revocation()),
+        KeyChange::revoke_batch(KeyBatch::first(9, KeyFilter::all()), revocation()),
         KeyChange::purge_ended(LATER),
     ]
 }
@@ -223,6 +223,23 @@ where
     let (_, gone) = own("gone", Owner::user(BOB, [])).await;
     store.change_owner(OwnerChange::delete_user(BOB, samples::revocation(1, "gone"))).await.unwrap();
     changes_nothing(&store, &gone).await;
+}
+
+pub async fn a_batch_leaves_out_the_key_of_its_actor<S>(store: S)
+where
+    S: KeyStore + OwnerStore + Clone,
+{
+    acme(&store).await;
+    targets(&store).await;
+    let caller = Caller::of(&store);
+    strong(&store, "actor", Owner::organization("acme")).await;
+    let actor = caller.admit("actor").await.unwrap().actor();
+    let all = KeyBatch::first(9, KeyFilter::all());
+    for expected in [2, 0] {
+        let batch = KeyChange::revoke_batch(all.clone(), samples::revocation(1, "all")).by(actor.clone());
+        assert_eq!(store.change(batch).await.unwrap().keys, expected);
+    }
+    assert_eq!(store.get(&id("actor")).await.unwrap().unwrap().revoked, None);
 }
 
 pub async fn what_a_change_does_to_its_own_actor_does_not_count<S>(store: S)

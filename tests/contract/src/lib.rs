@@ -130,7 +130,8 @@ macro_rules! key_store {
             several::a_search_finds_the_keys_whose_texts_start_so_in_their_order,
             several::a_list_goes_on_behind_a_key_that_is_gone,
             several::all_keys_of_a_filter_are_revoked_at_once,
-            several::the_first_keys_of_a_filter_are_revoked_in_batches,
+            several::the_keys_of_a_filter_are_revoked_in_batches,
+            several::a_batch_leaves_out_keys_before_its_start_and_later_ones,
             several::more_keys_than_a_statement_has_parameters_are_revoked,
             several::any_number_of_ended_keys_is_deleted,
             several::keys_in_force_that_are_deleted_are_unknown_to_all_at_once,
@@ -227,6 +228,7 @@ macro_rules! owner_store {
             actors::each_change_is_made_by_an_actor_who_is_in_force,
             actors::an_actor_who_is_not_in_force_changes_nothing,
             actors::what_a_change_does_to_its_own_actor_does_not_count,
+            actors::a_batch_leaves_out_the_key_of_its_actor,
             actors::what_an_actor_may_do_elsewhere_does_not_count,
         }
     };
@@ -273,6 +275,7 @@ macro_rules! audit_log {
             audit::a_change_within_bounds_is_marked,
             audit::old_entries_are_forgotten_and_keys_are_not,
             sessions::changes_of_sessions_have_no_entry,
+            sessions::a_batch_logs_the_keys_that_it_revokes_beside_sessions,
         }
     };
 }

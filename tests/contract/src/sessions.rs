@@ -1,8 +1,8 @@
 //! Sessions of the console are kept beside keys, and are none.
 
 use tower_api_key::backend::{
-    AuditLog, AuditQuery, BackendErrorKind, Grace, KeyChange, KeyFilter, KeyStore, KeyUpdate, OwnerChange,
-    OwnerStore,
+    AuditLog, AuditQuery, BackendErrorKind, Grace, KeyBatch, KeyChange, KeyFilter, KeyStore, KeyUpdate,
+    LoggedAction, OwnerChange, OwnerStore,
 };
 use tower_api_key::digest::Digester;
 use tower_api_key::manage::{KeyManager, ManageErrorKind};
@@ -46,6 +46,17 @@ pub async fn a_session_reads_back_and_admits_no_caller<S: KeyStore + Clone>(stor
     let caller = Caller::of(&store);
     assert_eq!(caller.present("a").await, Err(Reason::Unknown));
     assert!(caller.present("key").await.is_ok());
+}
+
+pub async fn a_batch_logs_the_keys_that_it_revokes_beside_sessions<S: KeyStore + AuditLog>(store: S) {
+    insert(&store, [session("a", "external ann"), plain("b"), plain("c")]).await;
+    let batch = KeyBatch::first(2, KeyFilter::all().with_sessions());
+    let revoked = store.change(KeyChange::revoke_batch(batch, revocation(1, "all"))).await.unwrap();
+    assert_eq!((revoked.keys, revoked.last.as_deref()), (2, Some("b")));
+    let entries = store.audit_log(&AuditQuery::all().action(LoggedAction::Revoked)).await.unwrap();
+    let keys: Vec<_> = entries.iter().map(|entry| entry.event.key.as_ref().unwrap().as_str()).collect();
+    assert_eq!(keys, ["b"]);
+    assert!(store.get(&id("c")).await.unwrap().unwrap().revoked.is_none());
 }
 
 pub async fn lists_of_keys_have_no_session<S: KeyStore>(store: S) {

@@ -1,6 +1,6 @@
 //! Lists of keys, and changes of several at once.
 
-use tower_api_key::backend::{BackendErrorKind, KeyChange, KeyFilter, KeyStore};
+use tower_api_key::backend::{BackendErrorKind, KeyBatch, KeyChange, KeyFilter, KeyStore};
 use tower_api_key::owner::Organization;
 use tower_api_key::record::KeyState;
 use tower_api_key::reject::Reason;
@@ -236,27 +236,50 @@ pub async fn all_keys_of_a_filter_are_revoked_at_once<S: KeyStore + Clone>(store
     assert_eq!(store.list(&KeyFilter::all(), None, 100).await.unwrap(), records);
 }
 
-pub async fn the_first_keys_of_a_filter_are_revoked_in_batches<S: KeyStore + Clone>(store: S) {
+pub async fn the_keys_of_a_filter_are_revoked_in_batches<S: KeyStore + Clone>(store: S) {
     let caller = Caller::of(&store);
     let mut records = store_various(&store).await;
     let filter = KeyFilter::of_organization("acme");
     assert_eq!(caller.warm("k0-0").await, Ok(samples::id("k0-0")));
-    let revoke = async |most| {
-        let change = KeyChange::revoke_first(most, &filter, samples::revocation(7, "leaked"));
-        store.change(change).await.unwrap().keys
+    let revoke = async |batch| {
+        let change = KeyChange::revoke_batch(batch, samples::revocation(7, "leaked"));
+        store.change(change).await.unwrap()
     };
     assert_eq!(store.count_unrevoked(&filter, 100).await.unwrap(), 6);
     assert_eq!(store.count_unrevoked(&filter, 5).await.unwrap(), 5);
-    assert_eq!(revoke(0).await, 0);
-    for expected in [4, 2, 0] {
-        assert_eq!(revoke(4).await, expected);
-        let unrevoked =
-            records.iter_mut().filter(|record| filter.matches(record) && record.revoked.is_none());
-        unrevoked.take(4).for_each(|record| record.revoked = Some(samples::revocation(7, "leaked")));
+    let mut batch = KeyBatch::first(0, filter.clone());
+    assert_eq!(revoke(batch.clone()).await.keys, 0);
+    batch.most = 4;
+    for expected in [4, 2] {
+        let revoked = revoke(batch.clone()).await;
+        let mut last = None;
+        for record in records.iter_mut().filter(|record| batch.matches(record)).take(4) {
+            record.revoked = Some(samples::revocation(7, "leaked"));
+            last = Some(record.id.as_str().into());
+        }
+        assert_eq!((revoked.keys, revoked.last), (expected, last.clone().filter(|_| expected == 4)));
         assert_eq!(store.list(&KeyFilter::all(), None, 100).await.unwrap(), records);
+        batch.after = last;
     }
     assert_eq!(store.count_unrevoked(&filter, 100).await.unwrap(), 0);
     assert_eq!(caller.present("k0-0").await, Err(Reason::Revoked));
+}
+
+pub async fn a_batch_leaves_out_keys_before_its_start_and_later_ones<S: KeyStore>(store: S) {
+    for (name, created_at) in [("a", Some(5)), ("b", Some(6)), ("c", None), ("d", Some(5)), ("e", Some(4))] {
+        let mut record = samples::plain(name);
+        record.created_at = created_at.map(Timestamp::from_unix_millis);
+        store.change(KeyChange::insert(record)).await.unwrap();
+    }
+    let mut batch = KeyBatch::first(9, KeyFilter::all()).after("a");
+    batch = batch.created_until(Timestamp::from_unix_millis(5));
+    batch.except = vec![samples::id("d")];
+    let change = KeyChange::revoke_batch(batch, samples::revocation(7, "leaked"));
+    let revoked = store.change(change).await.unwrap();
+    assert_eq!((revoked.keys, revoked.last), (2, None));
+    let records = store.list(&KeyFilter::all(), None, 9).await.unwrap();
+    let left = records.iter().filter(|record| record.revoked.is_none()).map(|record| record.id.as_str());
+    assert_eq!(left.collect::<Vec<_>>(), ["a", "b", "d"]);
 }
 
 pub async fn more_keys_than_a_statement_has_parameters_are_revoked<S: KeyStore + Clone>(store: S) {

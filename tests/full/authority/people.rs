@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use serde_json::json;
-use tower_api_key::backend::{Actor, BackendErrorKind, KeyFilter, OwnerChange, WriteBack};
+use tower_api_key::backend::{Actor, BackendErrorKind, KeyBatch, KeyFilter, OwnerChange, WriteBack};
 use tower_api_key::manage::ManageErrorKind;
 use tower_api_key::owner::{Membership, Organization, PasswordHash};
 use tower_api_key::principal::Resource;
@@ -108,7 +108,7 @@ pub(crate) async fn a_person_without_the_required_scope_changes_nothing<S: Store
             manager.create(of("acme")).await.map(drop),
             manager.revoke(key.id(), "by ann").await,
             manager.revoke_all(&KeyFilter::all(), "by ann").await.map(drop),
-            manager.revoke_first(9, &KeyFilter::all(), "by ann").await.map(drop),
+            manager.revoke_batch(KeyBatch::first(9, KeyFilter::all()), "by ann").await.map(drop),
         ] {
             let rejected = rejected.unwrap_err();
             assert_eq!(rejected.kind(), ManageErrorKind::Forbidden, "{loss:?}: {rejected}");

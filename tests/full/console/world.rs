@@ -112,6 +112,10 @@ impl World {
         self.authenticator.verify(text).await.is_ok()
     }
 
+    pub(crate) async fn actor_of(&self, text: &str) -> Actor {
+        self.authenticator.verify(text).await.unwrap().actor()
+    }
+
     pub(crate) async fn all(&self) -> Vec<Record> {
         self.manager.list(&KeyFilter::all(), None, usize::MAX).await.unwrap()
     }

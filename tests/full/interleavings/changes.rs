@@ -2,7 +2,7 @@
 
 use tower_api_key::Owner;
 use tower_api_key::backend::{
-    BackendErrorKind, Grace, KeyFilter, KeyStore, KeyUpdate, OwnerChange, OwnerStore,
+    BackendErrorKind, Grace, KeyBatch, KeyFilter, KeyStore, KeyUpdate, OwnerChange, OwnerStore,
 };
 use tower_api_key::digest::Digester;
 use tower_api_key::manage::{Delegate, ManageError, ManageErrorKind, NewKey, RotateOptions};
@@ -69,7 +69,7 @@ pub(crate) enum Wide {
     Enable,
     Revoke,
     RevokeAll,
-    RevokeFirst,
+    RevokeBatch,
     PurgeEnded,
     PutOrganization,
     DisableOrganization,
@@ -110,7 +110,7 @@ const WIDE: [Wide; 24] = [
     Wide::Enable,
     Wide::Revoke,
     Wide::RevokeAll,
-    Wide::RevokeFirst,
+    Wide::RevokeBatch,
     Wide::PurgeEnded,
     Wide::PutOrganization,
     Wide::DisableOrganization,
@@ -209,8 +209,9 @@ impl Wide {
             Self::Enable => manager.enable(target).await.map(drop),
             Self::Revoke => manager.revoke(target, "lost").await,
             Self::RevokeAll => manager.revoke_all(&KeyFilter::of_organization(ACME), "lost").await.map(drop),
-            Self::RevokeFirst => {
-                manager.revoke_first(9, &KeyFilter::of_organization(ACME), "lost").await.map(drop)
+            Self::RevokeBatch => {
+                let batch = KeyBatch::first(9, KeyFilter::of_organization(ACME));
+                manager.revoke_batch(batch, "lost").await.map(drop)
             }
             _ => manager.purge_ended(START).await.map(drop),
         }

@@ -104,7 +104,8 @@ impl Keys {
             }
             KeyAction::InsertExclusive(record, filter, revocation) => {
                 self.check_insert(&record)?;
-                let (outcome, mut changed) = self.revoke_where(&revocation, usize::MAX, |old| filter.matches(old));
+                let (outcome, mut changed) =
+                    self.revoke_where(&revocation, usize::MAX, |old| filter.matches(old));
                 changed.extend(self.insert(&record, change.fingerprints())?);
                 Ok((outcome.record(*record), changed))
             }
@@ -131,8 +132,15 @@ impl Keys {
             KeyAction::RevokeAll(filter, revocation) => {
                 Ok(self.revoke_where(&revocation, usize::MAX, |record| filter.matches(record)))
             }
-            KeyAction::RevokeFirst(most, filter, revocation) => {
-                Ok(self.revoke_where(&revocation, most, |record| filter.matches(record)))
+            KeyAction::RevokeBatch(batch, revocation) => {
+                let nth = |index| {
+                    let mut batch = self.records().filter(|record| batch.matches(record));
+                    batch.nth(index).map(|record| record.id.as_str().into())
+                };
+                let last = batch.most.checked_sub(1).and_then(nth);
+                let (outcome, changed) =
+                    self.revoke_where(&revocation, batch.most, |record| batch.matches(record));
+                Ok((outcome.last(last), changed))
             }
             KeyAction::PurgeEnded(before) => Ok(self.purge(before, &KeyFilter::all())),
             KeyAction::PurgeSessions(before) => Ok(self.purge(before, &KeyFilter::sessions())),

@@ -47,22 +47,29 @@ pub(super) async fn record(
     session.execute(&insert(&action, successor, author).push("id = ").push_bind(key)).await.map(drop)
 }
 
-/// Writes entries for the keys of a filter, or for the first of them, before their revocation, locks them, and returns their number. Ids are not decoded:
-/// an undecodable one must not keep the other keys alive.
+/// Writes entries for the keys of a filter before their revocation, locks them, and returns their number. Ids are not decoded: an undecodable one
+/// must not keep the other keys alive.
 pub(super) async fn record_revoked(
     session: &mut dyn Session,
-    most: Option<usize>,
     filter: &KeyFilter,
     by: Option<&str>,
 ) -> Result<u64, BackendError> {
-    // Only the application revokes several keys at once.
-    let author = Author { name: by, delegated: false };
-    let insert = insert("'revoked'", None, author).push("revoked_at IS NULL");
-    let mut insert = restrict_keys(insert, filter).push(" ORDER BY id");
-    if let Some(most) = most {
-        insert = insert.push(" LIMIT ").push_bind(most);
-    }
+    let insert = restrict_keys(revoked(by).push("revoked_at IS NULL"), filter).push(" ORDER BY id");
     session.execute(&insert.push(session.dialect().lock_rows_suffix)).await
+}
+
+/// Writes entries for keys of a batch, which are locked.
+pub(super) async fn record_revoked_keys(
+    session: &mut dyn Session,
+    keys: &[Invalidation],
+    by: Option<&str>,
+) -> Result<(), BackendError> {
+    session.execute(&restrict_to(revoked(by), keys).push(" ORDER BY id")).await.map(drop)
+}
+
+/// Begins a statement that writes entries of a revocation of several keys, which only the application makes.
+fn revoked(by: Option<&str>) -> Statement {
+    insert("'revoked'", None, Author { name: by, delegated: false })
 }
 
 /// Writes entries for keys that are about to be deleted.

@@ -21,7 +21,7 @@ use crate::backend::sql::key_row::{KeyRow, columns, decode_digest};
 use crate::backend::sql::session::{Row, Session, is_unique_violation};
 use crate::backend::sql::statement::Statement;
 use crate::backend::{
-    AuthorizedActor, BackendError, Invalidation, KeyAction, KeyChange, KeyFilter, LoggedAction,
+    AuthorizedActor, BackendError, Invalidation, KeyAction, KeyBatch, KeyChange, KeyFilter, LoggedAction,
 };
 use crate::clock::Timestamp;
 use crate::digest::{Digest, Fingerprint};
@@ -110,9 +110,7 @@ pub(super) async fn apply(
             revoke(session, &id, &revocation, delegated).await
         }
         KeyAction::RevokeAll(filter, revocation) => revoke_all(session, &filter, &revocation).await,
-        KeyAction::RevokeFirst(most, filter, revocation) => {
-            revoke_some(session, Some(most), &filter, &revocation).await
-        }
+        KeyAction::RevokeBatch(batch, revocation) => revoke_batch(session, &batch, &revocation).await,
         KeyAction::PurgeEnded(before) => purge_ended(session, before, after, &KeyFilter::all()).await,
         KeyAction::PurgeSessions(before) => purge_ended(session, before, after, &KeyFilter::sessions()).await,
         KeyAction::RetireDigests(digester, now) => digests::retire(session, &digester, now, after).await,
@@ -237,40 +235,53 @@ async fn revoke(
     Ok(Written::unchanged(Invalidation::Revoked(digest)))
 }
 
+/// Revokes all keys that match a filter and are not revoked.
 pub(super) async fn revoke_all(
     session: &mut dyn Session,
     filter: &KeyFilter,
     revocation: &Revocation,
 ) -> Result<Written, BackendError> {
-    revoke_some(session, None, filter, revocation).await
-}
-
-/// Revokes all keys that match a filter and are not revoked, or the first ones.
-async fn revoke_some(
-    session: &mut dyn Session,
-    most: Option<usize>,
-    filter: &KeyFilter,
-    revocation: &Revocation,
-) -> Result<Written, BackendError> {
-    let keys = audit::record_revoked(session, most, filter, revocation.by.as_deref()).await?;
-    let revoke = Statement::new("UPDATE tower_api_key SET revoked_at = ").push_bind(revocation.at);
-    let revoke = revoke.push(", revoked_reason = ").push_bind(&*revocation.reason);
-    let revoke = revoke.push(", revoked_by = ").push_bind(revocation.by.as_deref());
-    let revoke = revoke.push(" WHERE revoked_at IS NULL");
-    let revoke = match most {
-        None => restrict_keys(revoke, filter),
-        // The same keys: they are locked, and no other change adds any before them.
-        Some(most) => {
-            let first = revoke.push(" AND id IN (SELECT id FROM tower_api_key WHERE revoked_at IS NULL");
-            restrict_keys(first, filter).push(" ORDER BY id LIMIT ").push_bind(most).push(")")
-        }
-    };
-    if keys > MAX_LOGGED_CHANGES as u64 {
-        session.execute(&revoke).await?;
+    let logged = audit::record_revoked(session, filter, revocation.by.as_deref()).await?;
+    let revoke = restrict_keys(set_revoked(revocation).push("revoked_at IS NULL"), filter);
+    if logged > MAX_LOGGED_CHANGES as u64 {
+        let keys = session.execute(&revoke).await?;
         return Ok(Written { keys, ..Written::one(Invalidation::Everything) });
     }
     let digests = digests(session, &revoke.push(" RETURNING digest")).await?;
     Ok(Written::counted(digests.into_iter().map(Invalidation::Revoked).collect()))
+}
+
+/// Begins a statement that revokes the keys which a condition selects.
+fn set_revoked(Revocation { at, reason, by, .. }: &Revocation) -> Statement {
+    let revoke = Statement::new("UPDATE tower_api_key SET revoked_at = ").push_bind(*at);
+    let revoke = revoke.push(", revoked_reason = ").push_bind(&**reason);
+    revoke.push(", revoked_by = ").push_bind(by.as_deref()).push(" WHERE ")
+}
+
+/// Revokes a batch of keys. One statement selects and locks them, so the audit log has an entry of each key that is revoked, except sessions.
+async fn revoke_batch(
+    session: &mut dyn Session,
+    batch: &KeyBatch,
+    revocation: &Revocation,
+) -> Result<Written, BackendError> {
+    let find = Statement::new("SELECT digest, id FROM tower_api_key WHERE revoked_at IS NULL AND id > ");
+    let mut find = restrict_keys(find.push_bind(batch.after.as_deref().unwrap_or_default()), &batch.filter);
+    if let Some(end) = batch.created_until {
+        find = find.push(" AND (created_at IS NULL OR created_at <= ").push_bind(end).push(")");
+    }
+    for own in &batch.except {
+        find = find.push(" AND id <> ").push_bind(own);
+    }
+    let find =
+        find.push(" ORDER BY id LIMIT ").push_bind(batch.most).push(session.dialect().lock_rows_suffix);
+    let found = session.fetch(&find, |row| Ok((digest_of(row)?, row.get::<String>("id")?))).await?;
+    let last = found.last().filter(|_| found.len() == batch.most).map(|(_, id)| id.clone());
+    let revoked: Vec<_> = found.into_iter().map(|(digest, _)| Invalidation::Revoked(digest)).collect();
+    for revoked in revoked.chunks(ROWS_PER_STATEMENT) {
+        audit::record_revoked_keys(session, revoked, revocation.by.as_deref()).await?;
+        session.execute(&restrict_to(set_revoked(revocation), revoked)).await?;
+    }
+    Ok(Written { last, ..Written::counted(revoked) })
 }
 
 /// Deletes a batch of keys that ended before a time. Their ids are only compared, so they need not be valid.

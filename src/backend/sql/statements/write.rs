@@ -82,7 +82,10 @@ impl Write {
             Self::Keys(change, _) => {
                 matches!(
                     change.action,
-                    KeyAction::RevokeAll(..) | KeyAction::InsertExclusive(..) | KeyAction::RetireDigests(..)
+                    KeyAction::RevokeAll(..)
+                        | KeyAction::RevokeBatch(..)
+                        | KeyAction::InsertExclusive(..)
+                        | KeyAction::RetireDigests(..)
                 )
             }
             Self::Owner(change) => !matches!(
