@@ -31,7 +31,7 @@ struct KeyPage<'a> {
     shell: Shell<'a>,
     key: View,
     groups: Vec<Group>,
-    notice: Option<&'static str>,
+    notice: Option<String>,
     errors: Vec<String>,
 }
 
@@ -46,16 +46,19 @@ impl KeyPage<'_> {
 }
 
 /// Returns the notice of a change that was made, by its name in the query. A link can name any, so each says only what is true of the key.
-fn notice(done: &str, key: &View) -> Option<&'static str> {
-    match done {
-        "saved" => Some("These are the values that are saved."),
-        "disabled" if key.is_disabled() => Some("The key is disabled: it is refused until you enable it."),
-        "enabled" if key.is_active() => Some("The key is enabled."),
+fn notice(done: &str, key: &View, lease: &str) -> Option<String> {
+    let text = match done {
+        "saved" => "These are the values that are saved.",
+        "disabled" if key.is_disabled() => "The key is disabled: it is refused until you enable it.",
+        "enabled" if key.is_active() => "The key is enabled.",
         "revoked" if key.is_revoked() => {
-            Some("The key is revoked. Servers that have not refused it yet will do so within seconds.")
+            return Some(format!(
+                "The key is revoked. Servers that have not refused it yet will do so within {lease}."
+            ));
         }
-        _ => None,
-    }
+        _ => return None,
+    };
+    Some(text.to_owned())
 }
 
 pub(super) async fn show<S: KeyStore + Clone>(
@@ -80,7 +83,7 @@ fn page<S: KeyStore + Clone>(
 ) -> Response {
     let (shell, key) = (visitor.shell(shared), View::new(record, shared.now()));
     let groups = picker(&shared.permissions, keys, &record.scopes);
-    let notice = notice(done, &key);
+    let notice = notice(done, &key, &shell.lease);
     render(status, &KeyPage { shell, key, groups, notice, errors })
 }
 

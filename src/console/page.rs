@@ -44,6 +44,8 @@ pub(super) struct Shell<'a> {
     pub(super) visitor: String,
     pub(super) is_operator: bool,
     pub(super) may_change: bool,
+    /// Within which time all servers refuse a key that has ended: the lease that the manager was told.
+    pub(super) lease: String,
     /// Whether there are pages of members.
     pub(super) has_members: bool,
     /// The links of a session of this crate.

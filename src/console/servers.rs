@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use super::words::bound;
 use crate::backend::{KeyStore, Propagation};
 use crate::manage::{KeyManager, Wait};
 
@@ -12,6 +13,8 @@ pub(super) struct Servers {
     propagation: Propagation,
     /// The number of servers, where it is known and there are any.
     all: Option<u64>,
+    /// Within which time the others refuse the key.
+    lease: String,
 }
 
 impl Servers {
@@ -24,7 +27,8 @@ impl Servers {
         {
             return None;
         }
-        Some(Self { propagation, all: all.ok().flatten().filter(|all| *all > 0) })
+        let lease = bound(manager.longest_lease());
+        Some(Self { propagation, all: all.ok().flatten().filter(|all| *all > 0), lease })
     }
 
     /// Returns the names of those that have not confirmed it.
@@ -34,6 +38,7 @@ impl Servers {
 
     /// Returns where the key is refused, in words behind "is refused".
     pub(super) fn refused(&self) -> String {
+        let lease = &self.lease;
         let missing = self.missing().len() as u64;
         let part = self.all.map(|all| {
             // One may have ended while the change was waited for.
@@ -49,10 +54,10 @@ impl Servers {
                 )
             }
             (Propagation::ThisProcess { missing }, Some(part)) if !missing.is_empty() => {
-                format!("{part}. The others will refuse it within seconds")
+                format!("{part}. The others will refuse it within {lease}")
             }
             (Propagation::ThisProcess { .. }, _) => {
-                "here. Other servers will refuse it within seconds; they could not be asked".to_owned()
+                format!("here. Other servers will refuse it within {lease}; they could not be asked")
             }
         }
     }

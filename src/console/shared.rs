@@ -14,6 +14,7 @@ use super::look::{Look, SCRIPT};
 use super::once;
 use super::page::{Problem, Shell, root};
 use super::signed_in::{Role, SignedIn};
+use super::words::bound;
 use crate::backend::KeyStore;
 use crate::clock::Timestamp;
 use crate::environment::Environment;
@@ -59,6 +60,7 @@ impl<S> Shared<S> {
     /// Returns the frame of a page without a visitor.
     pub(super) fn shell(&self, root: String) -> Shell<'_> {
         let (look, version) = (&self.look, &*self.version);
+        let lease = bound(self.manager.longest_lease());
         Shell {
             look,
             version,
@@ -67,6 +69,7 @@ impl<S> Shared<S> {
             visitor: String::new(),
             is_operator: false,
             may_change: false,
+            lease,
             has_members: self.has_members,
             session: None,
         }

@@ -2,6 +2,8 @@
 
 // Layer 10 of 10: rim.
 
+use std::time::Duration;
+
 use askama::Template;
 use askama::filters::HtmlSafe;
 
@@ -36,6 +38,17 @@ impl When {
     }
 }
 
+/// Returns a bound of time in whole seconds or minutes, such as `30 seconds`.
+pub(super) fn bound(time: Duration) -> String {
+    let seconds = time.as_millis().div_ceil(1_000);
+    let (count, unit) = if seconds >= 120 && seconds.is_multiple_of(60) {
+        (seconds / 60, "minute")
+    } else {
+        (seconds, "second")
+    };
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}
+
 /// Characters of a text in a list.
 const MOST_SHOWN: usize = 60;
 
@@ -60,8 +73,6 @@ fn count(seconds: u64, tolerance: impl Fn(u64) -> u64) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -70,6 +81,19 @@ mod tests {
         assert_eq!(short(&keys), keys);
         assert_eq!(short(&format!("{keys}{keys}")), format!("{keys}…"));
         assert_eq!(short("CI"), "CI");
+    }
+
+    #[test]
+    fn a_bound_is_no_shorter_than_the_time() {
+        for (millis, words) in [
+            (1, "1 second"),
+            (5_000, "5 seconds"),
+            (5_001, "6 seconds"),
+            (90_000, "90 seconds"),
+            (300_000, "5 minutes"),
+        ] {
+            assert_eq!(bound(Duration::from_millis(millis)), words);
+        }
     }
 
     #[test]

@@ -276,6 +276,14 @@ impl<S: KeyStore> KeyManager<S> {
     }
 }
 
+impl<S> KeyManager<S> {
+    /// Returns how long other processes may use their cached entries.
+    #[cfg(feature = "console")]
+    pub(crate) fn longest_lease(&self) -> Duration {
+        self.lease
+    }
+}
+
 impl<S: AuditLog> KeyManager<S> {
     /// Returns the entries of the audit log that match a query, including those of deleted keys.
     ///

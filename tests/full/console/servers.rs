@@ -67,6 +67,6 @@ async fn the_end_of_a_key_names_how_many_servers_refuse_it() {
     assert!(of_ann.has("is refused on every server: on 3 of 4 servers, and by"), "{}", of_ann.html);
     assert!(of_ops.has("Not confirmed by: <bdi>silent</bdi>."), "{}", of_ops.html);
     assert!(!of_ann.has("silent"), "the names of servers are not for customers");
-    let so_far = "is refused on 3 of 4 servers. The others will refuse it within seconds.";
+    let so_far = "is refused on 3 of 4 servers. The others will refuse it within 2 seconds.";
     assert!(replaced.has(so_far), "{}", replaced.html);
 }
