@@ -190,7 +190,7 @@ impl Filters {
 }
 
 /// Returns the first characters of a text.
-fn start(text: &str, most: usize) -> &str {
+pub(super) fn start(text: &str, most: usize) -> &str {
     text.char_indices().nth(most).map_or(text, |(end, _)| &text[..end])
 }
 

@@ -7,18 +7,20 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{self, Response};
 
-use super::fields::{Fields, Filters, encode};
+use super::fields::{Fields, Filters, encode, start};
 use super::page::{Problem, Shell, redirect, render};
 use super::shared::{Shared, SharedState, Visitor};
 use super::words::short;
 use crate::backend::{KeyStore, OwnerStore};
 use crate::manage::{KeyManager, ManageError, ManageErrorKind};
 use crate::owner::Organization;
-use crate::scope::{Scope, Scopes};
+use crate::scope::Scopes;
 
 /// Members of a page, of which each has a link with its e-mail, and projects.
 const MEMBERS: usize = 10;
 const PROJECTS: usize = 20;
+/// Most characters of scopes in a form that is shown again.
+const MOST_SCOPES: usize = 4_000;
 
 #[derive(Template)]
 #[template(path = "members.html")]
@@ -27,6 +29,24 @@ struct MembersPage<'a> {
     fields: &'a Fields,
     errors: Vec<String>,
     found: Option<Found>,
+    /// The form that was rejected.
+    rejected: Option<Rejected>,
+}
+
+/// The forms of the page.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rejected {
+    Member,
+    Removal,
+    Project,
+    Deletion,
+}
+
+impl MembersPage<'_> {
+    /// Returns a field of a form of projects if that was rejected.
+    fn kept(&self, form: Rejected, name: &str) -> &str {
+        if self.rejected == Some(form) { self.fields.shown(name) } else { "" }
+    }
 }
 
 /// An organization, and a page of its members and of its projects.
@@ -39,11 +59,18 @@ struct Found {
     /// The queries of the next pages.
     next_member: Option<String>,
     next_project: Option<String>,
-    /// The fields of the form: those of a member that is changed.
-    form: Option<Member>,
+    form: MemberForm,
 }
 
-#[derive(Clone)]
+/// The fields of the form of a member.
+struct MemberForm {
+    /// Whether it changes a member.
+    changes: bool,
+    email: String,
+    role: String,
+    scopes: String,
+}
+
 struct Member {
     email: String,
     role: String,
@@ -93,17 +120,23 @@ pub(super) async fn show<S: KeyStore + OwnerStore + Clone>(
     filters: Filters,
 ) -> response::Result<Response> {
     check_operator(&visitor.shell(&shared))?;
-    let found = find(&shared.manager, &filters).await?;
-    let page =
-        MembersPage { shell: visitor.shell(&shared), fields: filters.fields(), errors: Vec::new(), found };
+    let (shell, fields) = (visitor.shell(&shared), filters.fields());
+    let found = find(&shared.manager, fields, None).await?;
+    let page = MembersPage { shell, fields, errors: Vec::new(), found, rejected: None };
     Ok(render(StatusCode::OK, &page))
+}
+
+/// Returns the query of a page of an organization, with another field.
+fn query(organization: &str, name: &str, text: &str) -> String {
+    format!("organization={}&{name}={}", encode(organization), encode(text))
 }
 
 async fn find<S: KeyStore + OwnerStore>(
     manager: &KeyManager<S>,
-    filters: &Filters,
+    fields: &Fields,
+    rejected: Option<Rejected>,
 ) -> Result<Option<Found>, Problem> {
-    let id = filters.text("organization");
+    let id = fields.text("organization");
     if id.is_empty() {
         return Ok(None);
     }
@@ -111,34 +144,66 @@ async fn find<S: KeyStore + OwnerStore>(
         let text = "Check its id. Owners that the application keeps itself have no members here.";
         return Err(Problem::new(StatusCode::NOT_FOUND, "No such organization", text));
     };
-    let after = |name| Some(filters.text(name)).filter(|text| !text.is_empty());
+    let after = |name| Some(fields.text(name)).filter(|text| !text.is_empty());
     let mut users = manager.members(id, after("after"), MEMBERS + 1).await?;
     let more = users.len() > MEMBERS;
     users.truncate(MEMBERS);
-    let of = &["organization"];
-    let member = |email: &str, role: &str, scopes: &Scopes| {
-        let scopes: Vec<_> = scopes.iter().map(Scope::to_string).collect();
-        let change = filters.with(of, "email", email);
-        Member { email: email.to_owned(), role: role.to_owned(), scopes: scopes.join(" "), change }
-    };
     let members: Vec<_> = users
         .iter()
         .filter_map(|user| Some((user, user.memberships.first()?)))
-        .map(|(user, own)| member(&user.email, &own.role, &own.scopes))
+        .map(|(user, own)| Member {
+            email: user.email.to_string(),
+            role: own.role.to_string(),
+            scopes: own.scopes.to_string(),
+            change: query(id, "email", &user.email),
+        })
         .collect();
-    let next_member = users.last().filter(|_| more).map(|last| filters.with(of, "after", &last.email));
+    let next_member = users.last().filter(|_| more).map(|last| query(id, "after", &last.email));
     let mut projects = manager.projects(id, after("after_project"), PROJECTS + 1).await?;
     let more = projects.len() > PROJECTS;
     projects.truncate(PROJECTS);
-    let next_project =
-        projects.last().filter(|_| more).map(|last| filters.with(of, "after_project", &last.id));
+    let next_project = projects.last().filter(|_| more).map(|last| query(id, "after_project", &last.id));
     let projects = projects.iter().map(|own| short(&own.id)).collect();
-    let query = filters.with(&[], "organization", id);
-    let form = match filters.text("email") {
-        "" => None,
-        email => manager.member(id, email).await?.map(|own| member(email, &own.role, &own.scopes)),
-    };
+    let form = form(manager, id, fields, rejected).await?;
+    let query = format!("organization={}", encode(id));
     Ok(Some(Found { organization, members, projects, query, next_member, next_project, form }))
+}
+
+/// Returns the form of a member: as it was sent if it was rejected, else of the member that the fields name, or an empty one.
+async fn form<S: KeyStore + OwnerStore>(
+    manager: &KeyManager<S>,
+    organization: &str,
+    fields: &Fields,
+    rejected: Option<Rejected>,
+) -> Result<MemberForm, Problem> {
+    if rejected == Some(Rejected::Member) {
+        return Ok(MemberForm {
+            changes: is_change(fields),
+            email: fields.shown("email").to_owned(),
+            role: fields.shown("role").to_owned(),
+            scopes: start(fields.text("scopes"), MOST_SCOPES).to_owned(),
+        });
+    }
+    let member = match fields.text("email") {
+        "" => None,
+        email => manager.member(organization, email).await?.map(|own| (email, own)),
+    };
+    Ok(match member {
+        Some((email, own)) => MemberForm {
+            changes: true,
+            email: email.to_owned(),
+            role: own.role.to_string(),
+            scopes: own.scopes.to_string(),
+        },
+        None => {
+            MemberForm { changes: false, email: String::new(), role: String::new(), scopes: String::new() }
+        }
+    })
+}
+
+/// Returns whether a form changes a member, and adds none.
+fn is_change(fields: &Fields) -> bool {
+    fields.text("change") == "yes"
 }
 
 /// Returns the manager of an operator who may change members.
@@ -147,6 +212,11 @@ async fn authorize<S: KeyStore + Clone>(
     visitor: &mut Visitor,
     fields: &Fields,
 ) -> response::Result<KeyManager<S>> {
+    if fields.iter().any(|(_, text)| text.contains('\0')) {
+        // PostgreSQL keeps no such character.
+        let text = "They must not contain control characters.";
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "Some values are not valid", text).into());
+    }
     let keys = visitor.authorize_again(shared, fields.visitor()).await?;
     Ok(keys.into_manager().map_err(Problem::from)?)
 }
@@ -161,13 +231,22 @@ pub(super) async fn put_member<S: KeyStore + OwnerStore + Clone>(
     let manager = authorize(&shared, &mut visitor, &fields).await?;
     let Ok(scopes) = scopes else {
         let error = "Scopes: expected names such as notes.read, with spaces between them".to_owned();
-        return Ok(invalid(&shared, &visitor, &fields, vec![error]));
+        return invalid(&shared, &visitor, &fields, Rejected::Member, vec![error]).await;
     };
     let (organization, email) = (fields.text("organization"), fields.text("email"));
-    let put = manager.put_member(organization, email, fields.text("role"), scopes).await;
-    Ok(respond(&shared, &visitor, &fields, put)?)
+    let is_member = manager.member(organization, email).await.map_err(Problem::from)?.is_some();
+    let error = match (is_change(&fields), is_member) {
+        (false, true) => "This user is a member already: change it in the list",
+        (true, false) => "This user is no member, or no longer",
+        _ => {
+            let put = manager.put_member(organization, email, fields.text("role"), scopes).await;
+            return respond(&shared, &visitor, &fields, Rejected::Member, put).await;
+        }
+    };
+    invalid(&shared, &visitor, &fields, Rejected::Member, vec![error.to_owned()]).await
 }
 
+/// Removes a member once its e-mail was typed.
 pub(super) async fn remove_member<S: KeyStore + OwnerStore + Clone>(
     State(shared): SharedState<S>,
     mut visitor: Visitor,
@@ -175,8 +254,13 @@ pub(super) async fn remove_member<S: KeyStore + OwnerStore + Clone>(
 ) -> response::Result<Response> {
     check_operator(&visitor.shell(&shared))?;
     let manager = authorize(&shared, &mut visitor, &fields).await?;
-    let removed = manager.remove_member(fields.text("organization"), fields.text("email")).await;
-    Ok(respond(&shared, &visitor, &fields, removed)?)
+    let email = fields.text("email");
+    if !fields.text("confirmation").eq_ignore_ascii_case(email) {
+        let error = "Type the e-mail of the member exactly".to_owned();
+        return invalid(&shared, &visitor, &fields, Rejected::Removal, vec![error]).await;
+    }
+    let removed = manager.remove_member(fields.text("organization"), email).await;
+    respond(&shared, &visitor, &fields, Rejected::Removal, removed).await
 }
 
 pub(super) async fn put_project<S: KeyStore + OwnerStore + Clone>(
@@ -187,7 +271,7 @@ pub(super) async fn put_project<S: KeyStore + OwnerStore + Clone>(
     check_operator(&visitor.shell(&shared))?;
     let manager = authorize(&shared, &mut visitor, &fields).await?;
     let put = manager.put_project(fields.text("organization"), fields.text("project")).await;
-    Ok(respond(&shared, &visitor, &fields, put)?)
+    respond(&shared, &visitor, &fields, Rejected::Project, put).await
 }
 
 /// Deletes a project once its id was typed: its keys are revoked with it.
@@ -201,27 +285,35 @@ pub(super) async fn delete_project<S: KeyStore + OwnerStore + Clone>(
     let project = fields.text("project");
     if fields.text("confirmation") != project {
         let error = "Type the id of the project exactly".to_owned();
-        return Ok(invalid(&shared, &visitor, &fields, vec![error]));
+        return invalid(&shared, &visitor, &fields, Rejected::Deletion, vec![error]).await;
     }
     let deleted = manager.delete_project(fields.text("organization"), project, fields.text("reason")).await;
-    Ok(respond(&shared, &visitor, &fields, deleted)?)
+    respond(&shared, &visitor, &fields, Rejected::Deletion, deleted).await
 }
 
-fn respond<S>(
+async fn respond<S: KeyStore + OwnerStore>(
     shared: &Shared<S>,
     visitor: &Visitor,
     fields: &Fields,
+    form: Rejected,
     changed: Result<(), ManageError>,
-) -> Result<Response, Problem> {
+) -> response::Result<Response> {
     match changed {
         Ok(()) => Ok(redirect(&format!("../members?organization={}", encode(fields.text("organization"))))),
-        Err(error) if error.fields().is_empty() => Err(problem(error)),
-        Err(error) => Ok(invalid(shared, visitor, fields, problem(error).texts)),
+        Err(error) if error.fields().is_empty() => Err(problem(error).into()),
+        Err(error) => invalid(shared, visitor, fields, form, problem(error).texts).await,
     }
 }
 
-/// Shows what is wrong with a form, and where it was.
-fn invalid<S>(shared: &Shared<S>, visitor: &Visitor, fields: &Fields, errors: Vec<String>) -> Response {
-    let page = MembersPage { shell: visitor.shell(shared), fields, errors, found: None };
-    render(StatusCode::UNPROCESSABLE_ENTITY, &page)
+/// Shows what is wrong with a form, as it was sent.
+async fn invalid<S: KeyStore + OwnerStore>(
+    shared: &Shared<S>,
+    visitor: &Visitor,
+    fields: &Fields,
+    form: Rejected,
+    errors: Vec<String>,
+) -> response::Result<Response> {
+    let found = find(&shared.manager, fields, Some(form)).await?;
+    let page = MembersPage { shell: visitor.shell(shared), fields, errors, found, rejected: Some(form) };
+    Ok(render(StatusCode::UNPROCESSABLE_ENTITY, &page))
 }

@@ -4,7 +4,7 @@
 
 use super::validation::Validation;
 use super::{KeyManager, ManageError};
-use crate::backend::{KeyStore, OwnerChange, OwnerStore};
+use crate::backend::{BackendError, KeyStore, OwnerChange, OwnerStore};
 use crate::owner::{Membership, Organization, Owner, Project, User};
 use crate::scope::Scopes;
 
@@ -63,8 +63,8 @@ impl<S: KeyStore + OwnerStore> KeyManager<S> {
     ///
     /// # Errors
     ///
-    /// [`Invalid`](super::ManageErrorKind::Invalid) if a text is empty or too long; [`NotFound`](super::ManageErrorKind::NotFound) without
-    /// such an organization; [`Conflict`](super::ManageErrorKind::Conflict) if the user was deleted;
+    /// [`Invalid`](super::ManageErrorKind::Invalid) if a text is empty or too long, the e-mail has no `@`, or a scope is none of the manager's
+    /// [permissions](Self::with_permissions); [`NotFound`](super::ManageErrorKind::NotFound) without such an organization; [`Conflict`](super::ManageErrorKind::Conflict) if the user was deleted;
     /// [`Forbidden`](super::ManageErrorKind::Forbidden) if the actor may not make the change.
     pub async fn put_member(
         &self,
@@ -73,8 +73,11 @@ impl<S: KeyStore + OwnerStore> KeyManager<S> {
         role: &str,
         scopes: Scopes,
     ) -> Result<(), ManageError> {
-        let validation = Validation::default().owner(&Owner::user(email, [])).role(role).scopes(&scopes);
+        let validation = Validation::default().owner(&Owner::user(email, [])).email(email).role(role);
+        let validation = validation.scopes(&scopes).permitted(&scopes, self.permissions());
         validation.owner(&Owner::organization(organization)).finish()?;
+        // First, so that no user is added for nothing.
+        self.store.organization(organization).await?.ok_or_else(BackendError::no_owner)?;
         let actor = || self.actor.clone();
         self.store.change_owner(OwnerChange::put_user(email).by(actor())).await?;
         let membership = Membership::new(Organization::new(organization), role, scopes);

@@ -46,6 +46,16 @@ impl Validation {
         self
     }
 
+    /// Checks that an e-mail has two parts.
+    pub(super) fn email(mut self, email: &str) -> Self {
+        let has_parts =
+            email.split_once('@').is_some_and(|(user, host)| !user.is_empty() && !host.is_empty());
+        if !has_parts && !email.is_empty() {
+            self.add("user", "must be an e-mail, with an `@`");
+        }
+        self
+    }
+
     pub(super) fn name(mut self, name: &str, required: bool) -> Self {
         let is_blank = !name.chars().any(is_visible);
         if is_blank && required {

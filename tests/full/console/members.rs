@@ -60,16 +60,35 @@ async fn an_operator_adds_changes_and_removes_members() {
     let ops = staff.as_user("ops");
     assert!(ops.get("/keys").await.has(r#"href="./members""#));
     assert!(ops.get("/members?organization=acme").await.has("No members to show."));
-    let put = async |email: &str, role: &str, scopes: &str| {
-        let fields = [("organization", "acme"), ("email", email), ("role", role), ("scopes", scopes)];
+    let put_as = async |change: &str, email: &str, role: &str, scopes: &str| {
+        let fields = [
+            ("organization", "acme"),
+            ("change", change),
+            ("email", email),
+            ("role", role),
+            ("scopes", scopes),
+        ];
         ops.post("/members/put", &fields).await
     };
+    let put = async |email: &str, role: &str, scopes: &str| put_as("", email, role, scopes).await;
     assert_eq!(
         put("Ann@example.com", "reader", "notes.read").await.location(),
         "../members?organization=acme"
     );
     assert_eq!(staff.scopes_of(ANN).await.unwrap(), "reader notes.read");
-    put(ANN, "writer", "notes.read notes.write").await.location();
+    put_as("yes", ANN, "writer", "notes.read notes.write").await.location();
+    let (again, gone) =
+        (put(ANN, "reader", "notes.read").await, put_as("yes", "bob@example.com", "", "").await);
+    assert!(
+        again.has("This user is a member already") && gone.has("This user is no member"),
+        "{}",
+        again.html
+    );
+    assert_eq!(
+        (again.status, gone.status),
+        (StatusCode::UNPROCESSABLE_ENTITY, StatusCode::UNPROCESSABLE_ENTITY)
+    );
+    assert_eq!(staff.scopes_of("bob@example.com").await, None);
     assert_eq!(staff.scopes_of(ANN).await.unwrap(), "writer notes.read notes.write");
     let list = ops.get("/members?organization=acme").await;
     assert!(list.has(ANN) && list.has("<bdi>writer</bdi>"), "{}", list.html);
@@ -78,10 +97,17 @@ async fn an_operator_adds_changes_and_removes_members() {
         (form.field("role").as_str(), form.field("scopes").as_str()),
         ("writer", "notes.read notes.write")
     );
-    for (email, role, scopes) in
-        [("", "r", ""), (ANN, "r", "a\u{7f}b"), (ANN, &*"x".repeat(300), ""), ("a\u{202e}b", "", "")]
-    {
+    for (email, role, scopes) in [
+        ("", "r", ""),
+        ("bob@example.com", "r", "a\u{7f}b"),
+        ("bob@example.com", &*"x".repeat(300), ""),
+        ("a\u{202e}b@example.com", "", ""),
+        ("bob", "", ""),
+        ("bob@", "", ""),
+        ("bob@example.com", "reader", "notes.raed"),
+    ] {
         let answer = put(email, role, scopes).await;
+        assert_eq!(answer.field("email"), email);
         assert_eq!(
             answer.status,
             StatusCode::UNPROCESSABLE_ENTITY,
@@ -90,13 +116,20 @@ async fn an_operator_adds_changes_and_removes_members() {
         );
     }
     assert_eq!(staff.scopes_of(ANN).await.unwrap(), "writer notes.read notes.write");
-    let member = [("organization", "acme"), ("email", ANN)];
+    let typo = put("bob@example.com", "reader", "notes.raed").await;
+    assert!(typo.has("no scope `notes.raed`; did you mean `notes.read`?"), "{}", typo.html);
+    assert_eq!((&*typo.field("role"), &*typo.field("scopes")), ("reader", "notes.raed"));
+    let unconfirmed = ops.post("/members/remove", &[("organization", "acme"), ("email", ANN)]).await;
+    assert_eq!(unconfirmed.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", unconfirmed.html);
+    assert_eq!(staff.scopes_of(ANN).await.unwrap(), "writer notes.read notes.write");
+    let member = [("organization", "acme"), ("email", ANN), ("confirmation", ANN)];
     ops.post("/members/remove", &member).await.location();
     assert_eq!(staff.scopes_of(ANN).await, None);
     assert_eq!(ops.post("/members/remove", &member).await.status, StatusCode::NOT_FOUND);
     assert_eq!(ops.get("/members?organization=unknown").await.status, StatusCode::NOT_FOUND);
-    let unknown = [("organization", "unknown"), ("email", ANN), ("role", ""), ("scopes", "")];
+    let unknown = [("organization", "unknown"), ("email", "new@example.com"), ("role", ""), ("scopes", "")];
     assert_eq!(ops.post("/members/put", &unknown).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(staff.store.find_user("new@example.com").await.unwrap(), None);
     let odd = ops.get("/members?organization=%3Cb%3Eglobex%3C/b%3E").await;
     assert!(odd.status == StatusCode::OK && !odd.has("<b>"), "{}", odd.html);
 }
@@ -145,7 +178,9 @@ async fn a_deleted_project_revokes_its_keys_once_its_id_was_typed() {
         ops.post("/members/delete-project", &fields).await
     };
     let left = async || staff.manager.count_unrevoked(&KeyFilter::all(), 9).await.unwrap();
-    assert_eq!(delete("sin").await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let mistyped = delete("sin").await;
+    assert_eq!(mistyped.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(mistyped.field("reason"), "sold");
     assert_eq!(left().await, 1);
     delete("sink").await.location();
     assert_eq!(left().await, 0);
