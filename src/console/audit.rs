@@ -63,9 +63,12 @@ impl Entry {
 pub(super) async fn show<S: KeyStore + AuditLog + Clone>(
     State(shared): SharedState<S>,
     visitor: Visitor,
-    filters: Filters,
+    mut filters: Filters,
 ) -> response::Result<Response> {
     let (now, shell) = (shared.now(), visitor.shell(&shared));
+    if !shell.is_operator {
+        filters = filters.without_owner();
+    }
     let mut query = AuditQuery::all().limit(PAGE + 1);
     query.key = filters.parse("key", |text| KeyId::new(text).ok())?;
     query.action = filters.parse("action", |text| text.parse().ok())?;

@@ -26,6 +26,12 @@ const MAX_FIELDS: usize = 1_000;
 /// Most characters that a form shows again of a text.
 const MAX_SHOWN: usize = 255;
 
+/// The fields of a query that may be any text, and that links repeat.
+const TEXTS: [&str; 5] = ["organization", "project", "user", "name", "actor"];
+
+/// The fields that name an owner.
+const OWNER: [&str; 3] = ["organization", "project", "user"];
+
 /// The fields of a submitted form.
 #[derive(Default)]
 pub(super) struct Fields(Vec<(String, String)>);
@@ -70,7 +76,12 @@ impl<S: Send + Sync> FromRequestParts<Arc<Shared<S>>> for Filters {
             Query::from_request_parts(head, shared).await.map_err(|_| invalid_address())?;
         // PostgreSQL keeps no such character.
         let is_text = fields.iter().all(|(_, text)| !text.contains('\0'));
-        is_text.then_some(Self(Fields(fields))).ok_or_else(invalid_address)
+        let mut filters = is_text.then_some(Self(Fields(fields))).ok_or_else(invalid_address)?;
+        for name in TEXTS {
+            // One more than a text may have: it matches nothing, and the page stays small.
+            filters.shorten(name, MAX_SHOWN + 1);
+        }
+        Ok(filters)
     }
 }
 
@@ -172,6 +183,12 @@ impl Filters {
         self.0.owners()
     }
 
+    /// Drops the fields of an owner, which the pages of a customer ignore: no link repeats them.
+    pub(super) fn without_owner(mut self) -> Self {
+        self.0.0.retain(|(name, _)| !OWNER.contains(&&**name));
+        self
+    }
+
     pub(super) fn fields(&self) -> &Fields {
         &self.0
     }
@@ -180,9 +197,10 @@ impl Filters {
         self.0
     }
 
-    /// Returns a query with these fields and another one, for a link. Of longer texts than any id or name, it has the start.
+    /// Returns a query with these fields and another one, for a link. A text that is longer than any id or name was cut when it was
+    /// read, to one that is still too long: the link selects nothing else.
     pub(super) fn with(&self, names: &[&str], name: &str, text: &str) -> String {
-        let given = names.iter().map(|name| (*name, self.shown(name))).filter(|(_, text)| !text.is_empty());
+        let given = names.iter().map(|name| (*name, self.text(name))).filter(|(_, text)| !text.is_empty());
         let all = given.chain([(name, text)]);
         let pairs: Vec<_> = all.map(|(name, text)| format!("{name}={}", encode(text))).collect();
         pairs.join("&")

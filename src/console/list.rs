@@ -49,6 +49,9 @@ pub(super) async fn show<S: KeyStore + Clone>(
     mut filters: Filters,
 ) -> response::Result<Response> {
     let (now, shell) = (shared.now(), visitor.shell(&shared));
+    if !shell.is_operator {
+        filters = filters.without_owner();
+    }
     // A whole key may have been pasted: it is found by its hint, and its text gets no further.
     filters.shorten("start", shared.hint);
     // The keys of a customer are those of its delegate, which no filter widens; an operator has all.

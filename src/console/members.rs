@@ -75,8 +75,6 @@ struct Member {
     email: String,
     role: String,
     scopes: String,
-    /// The query of the page on which it is changed.
-    change: String,
 }
 
 impl Member {
@@ -155,7 +153,6 @@ async fn find<S: KeyStore + OwnerStore>(
             email: user.email.to_string(),
             role: own.role.to_string(),
             scopes: own.scopes.to_string(),
-            change: query(id, "email", &user.email),
         })
         .collect();
     let next_member = users.last().filter(|_| more).map(|last| query(id, "after", &last.email));

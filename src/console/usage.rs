@@ -112,6 +112,7 @@ pub(super) async fn of_all<S: KeyStore + UsageStore + Clone>(
     visitor: Visitor,
     query: Filters,
 ) -> response::Result<Response> {
+    let query = if visitor.shell(&shared).is_operator { query } else { query.without_owner() };
     page(&shared, &visitor, &query, None).await
 }
 
@@ -121,7 +122,7 @@ pub(super) async fn of_key<S: KeyStore + UsageStore + Clone>(
     Id(id): Id,
     query: Filters,
 ) -> response::Result<Response> {
-    page(&shared, &visitor, &query, Some(id)).await
+    page(&shared, &visitor, &query.without_owner(), Some(id)).await
 }
 
 pub(super) async fn csv_of_all<S: KeyStore + UsageStore + Clone>(
@@ -138,7 +139,7 @@ pub(super) async fn csv_of_key<S: KeyStore + UsageStore + Clone>(
     Id(id): Id,
     query: Filters,
 ) -> response::Result<Response> {
-    csv(&shared, &visitor, &query, Some(id)).await
+    csv(&shared, &visitor, &query.without_owner(), Some(id)).await
 }
 
 async fn page<S: KeyStore + UsageStore + Clone>(

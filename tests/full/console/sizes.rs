@@ -58,6 +58,32 @@ async fn pages_of_the_longest_texts_have_at_most_50_kilobytes() {
 }
 
 #[tokio::test]
+async fn links_repeat_no_long_query() {
+    let world = World::new().await;
+    for _ in 0..30 {
+        world.key_of("acme", "CI").await;
+    }
+    let key = world.all().await.remove(0).id;
+    let (ann, ops) = (world.portal("ann"), world.operators());
+    for long in ["%3C".repeat(10_000), "%F0%9F%94%91".repeat(3_000)] {
+        for browser in [&ann, &ops] {
+            for page in ["keys", "audit", "usage", &format!("keys/{key}/usage")] {
+                for field in ["organization", "project", "user", "name", "actor"] {
+                    let answer = browser.get(&format!("/{page}?{field}={long}")).await;
+                    assert!(answer.status.is_success(), "{}", answer.html);
+                    assert!(answer.html.len() <= MOST, "{page} {field}: {} bytes", answer.html.len());
+                }
+            }
+        }
+        // No field of an owner is one of a customer.
+        for page in ["keys", "audit", "usage"] {
+            let answer = ann.get(&format!("/{page}?organization={0}&user={0}", &long[..12_000])).await;
+            assert!(!answer.has("organization=") && answer.html.len() < 30_000, "{page}: {}", answer.html);
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_address_of_a_page_of_changes_tells_nothing_of_those_of_others() {
     let world = World::new().await;
     let (acme, globex) = (world.key_of("acme", "CI").await, world.key_of("globex", "CI").await);
