@@ -22,6 +22,8 @@ use crate::manage::ManageError;
 use crate::record::Record;
 use crate::scope::Scopes;
 
+/// Labels of a page, whose texts may be long.
+const LABELS: usize = 10;
 /// Empty fields for further labels.
 const FURTHER_LABELS: usize = 2;
 
@@ -32,16 +34,40 @@ struct KeyPage<'a> {
     key: View,
     groups: Vec<Group>,
     notice: Option<String>,
+    /// The number of labels before those of the page.
+    labels_before: usize,
     errors: Vec<String>,
 }
 
+/// What a page of a key shows by its query.
+#[derive(Default)]
+struct Shown<'a> {
+    done: &'a str,
+    labels_before: usize,
+}
+
 impl KeyPage<'_> {
-    /// Returns the labels with their marks, and empty ones behind.
+    /// Returns the labels of the page.
+    fn labels(&self) -> impl Iterator<Item = &(String, String)> {
+        self.key.labels.iter().skip(self.labels_before).take(LABELS)
+    }
+
+    /// Returns the labels of the page with their marks, and empty ones behind.
     fn label_fields(&self) -> Vec<(String, String, String)> {
-        let labels =
-            self.key.labels.iter().map(|(name, value)| (name.clone(), value.clone(), mark(name, value)));
+        let labels = self.labels().map(|(name, value)| (name.clone(), value.clone(), mark(name, value)));
         let further = std::iter::repeat_n((String::new(), String::new(), String::new()), FURTHER_LABELS);
         labels.chain(further).collect()
+    }
+
+    /// Returns whether the key has labels that the page does not show.
+    fn has_further_labels(&self) -> bool {
+        self.key.labels.len() > LABELS || self.labels_before > 0
+    }
+
+    /// Returns the number of labels up to the end of the page, unless it is the last one.
+    fn next_labels(&self) -> Option<usize> {
+        let end = self.labels_before.saturating_add(LABELS);
+        (end < self.key.labels.len()).then_some(end)
     }
 }
 
@@ -69,7 +95,9 @@ pub(super) async fn show<S: KeyStore + Clone>(
 ) -> response::Result<Response> {
     let keys = visitor.keys(&shared);
     let record = keys.get(&id).await.map_err(Problem::from)?;
-    Ok(page(&shared, &visitor, &keys, &record, query.text("done"), StatusCode::OK, Vec::new()))
+    let labels_before = query.parse("labels", |text| text.parse().ok())?.unwrap_or_default();
+    let shown = Shown { done: query.text("done"), labels_before };
+    Ok(page(&shared, &visitor, &keys, &record, shown, StatusCode::OK, Vec::new()))
 }
 
 fn page<S: KeyStore + Clone>(
@@ -77,14 +105,14 @@ fn page<S: KeyStore + Clone>(
     visitor: &Visitor,
     keys: &Keys<'_, S>,
     record: &Record,
-    done: &str,
+    Shown { done, labels_before }: Shown<'_>,
     status: StatusCode,
     errors: Vec<String>,
 ) -> Response {
     let (shell, key) = (visitor.shell(shared), View::new(record, shared.now()));
     let groups = picker(&shared.permissions, keys, &record.scopes);
     let notice = notice(done, &key, &shell.lease);
-    render(status, &KeyPage { shell, key, groups, notice, errors })
+    render(status, &KeyPage { shell, key, groups, notice, labels_before, errors })
 }
 
 /// Returns from the address of a form to the page of its key, for a reload after an error.
@@ -112,7 +140,7 @@ async fn respond<S: KeyStore + Clone>(
     };
     let (status, errors) = Problem::of_fields(error)?;
     let record = keys.get(id).await.map_err(Problem::from)?;
-    Ok(page(shared, visitor, keys, &record, "", status, errors))
+    Ok(page(shared, visitor, keys, &record, Shown::default(), status, errors))
 }
 
 pub(super) async fn rename<S: KeyStore + Clone>(
@@ -168,7 +196,7 @@ pub(super) async fn label<S: KeyStore + Clone>(
         Ok(labels) => labels,
         Err(error) => {
             let invalid = StatusCode::UNPROCESSABLE_ENTITY;
-            return Ok(page(&shared, &visitor, &keys, &record, "", invalid, vec![error]));
+            return Ok(page(&shared, &visitor, &keys, &record, Shown::default(), invalid, vec![error]));
         }
     };
     let changed = keys.update(&id, KeyUpdate::new().labels(labels)).await;
@@ -182,6 +210,7 @@ fn labels(fields: &Fields, mut labels: BTreeMap<String, String>) -> Result<BTree
     let marks = fields.exact("label_before").chain(std::iter::repeat(""));
     let rows = fields.exact("label_name").zip(fields.exact("label_value")).zip(marks);
     let is_empty = |name: &str, value: &str| name.is_empty() && value.is_empty();
+    let is_part = !fields.text("part").is_empty();
     let (mut names, mut added) = (BTreeSet::new(), Vec::new());
     for ((name, value), before) in rows {
         if !is_empty(name, value) && !names.insert(name) {
@@ -190,8 +219,13 @@ fn labels(fields: &Fields, mut labels: BTreeMap<String, String>) -> Result<BTree
         if before == mark(name, value) {
             continue;
         }
-        if let Some(name) = shown.get(before) {
-            labels.remove(name);
+        match shown.get(before) {
+            Some(name) => _ = labels.remove(name),
+            // A label that another page shows would be lost.
+            None if is_part && labels.contains_key(name) => {
+                return Err(format!("Labels: two have the name {name:?}"));
+            }
+            None => {}
         }
         if !is_empty(name, value) {
             added.push((name.to_owned(), value.to_owned()));

@@ -278,6 +278,20 @@ async fn the_largest_labels_and_permissions_can_be_saved() {
         .collect();
     world.portal("ann").post(&format!("/keys/{}/labels", key.id), &fields).await.location();
     assert_eq!(world.manager.get(&key.id).await.unwrap().labels.len(), 50);
+    let (ann, path) = (world.portal("ann"), format!("/keys/{}", key.id));
+    for first in (0..50).step_by(10) {
+        let page = ann.get(&format!("{path}?labels={first}")).await;
+        assert!(page.html.len() <= 50_000, "{} bytes", page.html.len());
+        let shown = labels.iter().enumerate().filter(|(_, (name, _))| page.has(&format!("value=\"{name}\"")));
+        assert!(shown.map(|(index, _)| index).eq(first..first + 10), "{}", page.html);
+        assert_eq!(page.has(&format!("?labels={}", first + 10)), first < 40);
+    }
+    // The form of one page leaves the labels of the others, and takes the name of none.
+    let name = &*labels[49].0;
+    let fields = [("part", "yes"), ("label_name", name), ("label_value", "other"), ("label_before", "")];
+    let answer = ann.post(&format!("{path}/labels"), &fields).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", answer.html);
+    assert_eq!(world.manager.get(&key.id).await.unwrap().labels[name], labels[49].1);
     let many = vec![("permission", "exports"); 1_001];
     let answer = world.portal("ann").post(&format!("/keys/{}/permissions", key.id), &many).await;
     assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
