@@ -5,7 +5,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::BackendError;
+use super::{BackendError, KeyFilter};
 use crate::clock::{Clock, Timestamp};
 use crate::credential::Scheme;
 use crate::digest::{Digest, Digests};
@@ -108,6 +108,8 @@ pub struct SessionActor {
 pub(crate) struct Grant {
     pub(crate) owner: Owner,
     pub(crate) scopes: Scopes,
+    /// The environment of the keys. `None` for all of them.
+    pub(crate) environment: Option<Environment>,
     pub(crate) sources: Box<[Scheme]>,
     pub(crate) keys_end_by: Option<Timestamp>,
 }
@@ -380,8 +382,7 @@ impl SessionActor {
         let (actor, opener) = match self.opener.authorize_alone(opener)? {
             None => (AuthorizedActor::new(session, self.policy.clone()), SessionOpener::External),
             Some(own) => {
-                let role =
-                    self.grant.as_ref().map(|grant| role_for(&own.record, &grant.owner)).transpose()?;
+                let role = self.grant.as_ref().map(|grant| grant.role_of(&own.record)).transpose()?;
                 (own, SessionOpener::InStore { role: role.flatten() })
             }
         };
@@ -395,20 +396,34 @@ impl SessionActor {
     }
 }
 
-/// Returns the scopes of a user's role in the organization whose keys are managed. `None` for an opener without roles, and for keys of no
-/// organization.
-///
-/// A user who is no member, or no longer, is rejected.
-fn role_for(opener: &Record, owner: &Owner) -> Result<Option<Scopes>, BackendError> {
-    let (Owner::User(user), Some(organization)) = (&opener.owner, owner.organization_id()) else {
-        return Ok(None);
-    };
-    // An operator manages those of all owners.
-    if organization.is_empty() {
-        return Ok(None);
+impl Grant {
+    /// Checks that an opener reaches what it is handed over for, and returns the scopes of its role there, if it is a user who manages the keys of
+    /// an organization.
+    ///
+    /// # Errors
+    ///
+    /// [`Forbidden`](super::BackendErrorKind::Forbidden) if the owner is not that of the opener, nor an organization of which it is a member, or if
+    /// the opener is of another environment.
+    pub(crate) fn role_of(&self, opener: &Record) -> Result<Option<Scopes>, BackendError> {
+        // With a live key that it creates, a test key would reach live data.
+        if opener.environment != Environment::Live && self.environment != Some(opener.environment) {
+            let message = format!("a {} key manages keys of its own environment alone", opener.environment);
+            return Err(BackendError::forbidden(Some("environment"), message));
+        }
+        let organization = self.owner.organization_id();
+        // An operator manages the keys of all owners, by the requirement of its hand-over.
+        let is_operator = organization.is_some_and(str::is_empty);
+        if is_operator || KeyFilter::of_owner(&opener.owner).matches_owner(&self.owner, opener.environment) {
+            return Ok(None);
+        }
+        let role = match (&opener.owner, organization) {
+            (Owner::User(user), Some(id)) => user.reachable().find(|role| *role.organization.id == *id),
+            _ => None,
+        };
+        role.map(|role| Some(role.scopes.clone())).ok_or_else(|| {
+            BackendError::forbidden(Some("owner"), "the actor may not manage the keys of this owner")
+        })
     }
-    let role = user.reachable().find(|role| *role.organization.id == *organization);
-    role.map(|role| Some(role.scopes.clone())).ok_or_else(BackendError::actor_gone)
 }
 
 impl UserActor {

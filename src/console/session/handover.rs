@@ -21,8 +21,9 @@ use crate::scope::Scopes;
 /// A visitor to whom the application opens the console: who acts, whose keys it manages, and what its keys may be.
 ///
 /// The actor of each change is the opener of the session. A key or a user of the store is authorized again before each page and in the
-/// transaction of each change: it never exceeds what it has itself then, and with it ends the session. What any other actor may do is what
-/// the hand-over says, until the session ends.
+/// transaction of each change: it never exceeds what it has itself then, and with it ends the session. So a key manages keys of its own owner, and a
+/// user its own or those of an organization that it is a member of; one that is not live manages keys of its own environment alone. What any other
+/// actor may do is what the hand-over says, until the session ends.
 ///
 /// ```
 /// use tower_api_key::backend::Actor;

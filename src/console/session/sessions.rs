@@ -308,7 +308,8 @@ impl<S: KeyStore> Sessions<S> {
     /// # Errors
     ///
     /// [`Invalid`](ManageErrorKind::Invalid) if the return URL leads to an origin that is not [one of the application](Self::origin);
-    /// [`Forbidden`](ManageErrorKind::Forbidden) if the actor is a key or a user that is not active, or lacks a requirement or a source;
+    /// [`Forbidden`](ManageErrorKind::Forbidden) if the actor is a key or a user that is not active, lacks a requirement or a source, or may not
+    /// manage the keys of the owner or of the environment;
     /// [`Conflict`](ManageErrorKind::Conflict) if the owner was deleted; [`Unavailable`](ManageErrorKind::Unavailable) if the store fails.
     pub async fn session_for(&self, handover: Handover) -> Result<SignInUrl, ManageError> {
         let browser = mint(SIGN_IN)?;
@@ -360,13 +361,16 @@ impl<S: KeyStore> Sessions<S> {
             let message = "must be a path, or a URL of an origin of the application (`Sessions::origin`)";
             return Err(ManageError::invalid(vec![FieldError::new("return_url", message)]));
         }
+        let state = State { limits: Some(limits.clone()), ..state };
         if let Some(authorized) = self.manager.authorize_actor(&state.opener, None).await? {
+            if let Some(grant) = state.grant(&owner, &scopes) {
+                grant.role_of(authorized.record())?;
+            }
             let own = Caller::from(authorized).sources;
             if !own.is_empty() && limits.sources.iter().any(|source| !own.contains(source)) {
                 return Err(ManageError::forbidden("sources", "must be among those of the actor"));
             }
         }
-        let state = State { limits: Some(limits), ..state };
         let (code, end) = (mint(CODE)?, self.clock.wall().saturating_add(CODE_LIFETIME));
         let secret = self.secret(CODE, &[code.as_str(), browser]);
         self.insert(&state, owner, scopes, &secret, end).await?;

@@ -10,9 +10,10 @@ use crate::backend::{Actor, Grant};
 use crate::clock::{Clock, Timestamp};
 use crate::credential::Scheme;
 use crate::environment::Environment;
+use crate::owner::Owner;
 use crate::record::{Record, Session};
 use crate::rights::ScopePolicy;
-use crate::scope::Requirement;
+use crate::scope::{Requirement, Scopes};
 
 /// The state of a session, or of the code of one. It does not change from the hand-over, or the sign-in, to the end.
 #[derive(Debug, Clone)]
@@ -91,13 +92,22 @@ impl State {
 
     /// Returns the actor of the changes that are made by the session with this record.
     pub(super) fn actor(&self, record: &Record, policy: &ScopePolicy, clock: &Arc<dyn Clock>) -> Actor {
-        let grant = self.limits.as_ref().map(|limits| Grant {
-            owner: record.owner.identity(),
-            scopes: record.scopes.clone(),
+        let grant = self.grant(&record.owner.identity(), &record.scopes);
+        Actor::session(record, self.opener.clone(), grant, policy, clock)
+    }
+
+    /// Returns what a hand-over lets the opener do with the keys of an owner. `None` if the opener has presented its own key or password.
+    pub(super) fn grant(&self, owner: &Owner, scopes: &Scopes) -> Option<Grant> {
+        self.limits.as_ref().map(|limits| Grant {
+            owner: owner.clone(),
+            scopes: scopes.clone(),
+            environment: match self.environments {
+                Environments::One(environment) => Some(environment),
+                Environments::All => None,
+            },
             sources: limits.sources.clone(),
             keys_end_by: limits.keys_end_by,
-        });
-        Actor::session(record, self.opener.clone(), grant, policy, clock)
+        })
     }
 }
 
@@ -132,7 +142,6 @@ mod tests {
     use crate::clock::SystemClock;
     use crate::digest::Digest;
     use crate::key::KeyId;
-    use crate::owner::Owner;
 
     #[test]
     fn a_state_survives_its_text() {

@@ -5,6 +5,7 @@ mod ends;
 mod fleet;
 mod forms;
 mod hand_over;
+mod openers;
 mod stores;
 mod unseen;
 mod visitor;
