@@ -101,7 +101,7 @@ impl Bounds {
         // The caller is shown the text of the successor.
         check_grants(caller, &target.scopes)?;
         check_sources(caller, target)?;
-        let own = caller.own_key.as_ref().map(|own| &own.id);
+        let own = caller.key().map(|own| &own.id);
         if caller.is_replaced() && target.rotated_from.as_ref() == own {
             return Err(BackendError::forbidden(None, "a key cannot rotate its own successor"));
         }
@@ -157,7 +157,7 @@ fn check_strengthening(caller: &Caller, end: Option<Timestamp>) -> Result<(), Ba
 /// Checks that the caller sets no lifetime beyond that of its own key. A rotation renews the lifetime, so its keys could
 /// otherwise rotate each other for ever.
 fn check_lifetime(caller: &Caller, target: &Record, end: Option<Timestamp>) -> Result<(), BackendError> {
-    let Some(own) = &caller.own_key else { return Ok(()) };
+    let Some(own) = caller.key() else { return Ok(()) };
     let life = |record: &Record, end: Option<Timestamp>| Some(end?.saturating_since(record.created_at?));
     match (life(target, end), life(own, own.expires_at)) {
         (Some(wanted), Some(own)) if wanted > own => {

@@ -25,6 +25,8 @@ pub(crate) struct Caller {
     pub(crate) keys_end_by: Option<Timestamp>,
     /// The key that it was admitted with. A caller that another login has authenticated has none.
     pub(crate) own_key: Option<Record>,
+    /// The key that a session of a hand-over stands for. The session has less than that, so it is not its own; but it outlives it no more.
+    opener: Option<Record>,
     /// What also has to hold the scopes that it grants: the opener of a session beside the hand-over.
     pub(crate) within: Vec<Scopes>,
 }
@@ -53,7 +55,13 @@ impl Caller {
         let sources = if grant.sources.is_empty() { self.sources } else { grant.sources };
         let within = [self.scopes].into_iter().chain(role).collect();
         let keys_end_by = earlier(grant.keys_end_by, self.keys_end_by);
-        Self { scopes: grant.scopes, policy: self.policy, sources, keys_end_by, own_key: None, within }
+        let (scopes, policy, opener) = (grant.scopes, self.policy, self.own_key);
+        Self { scopes, policy, sources, keys_end_by, own_key: None, opener, within }
+    }
+
+    /// Returns the key by whose life that of other keys is bounded: that of the caller, or of the opener of its session.
+    pub(super) fn key(&self) -> Option<&Record> {
+        self.own_key.as_ref().or(self.opener.as_ref())
     }
 
     /// Returns whether `key` is the one that the caller was admitted with.
@@ -61,9 +69,9 @@ impl Caller {
         self.own_key.as_ref().is_some_and(|own| own.digest == key.digest)
     }
 
-    /// Returns whether the key that the caller was admitted with was rotated, so that it only lasts for a grace.
+    /// Returns whether the key of the caller was rotated, so that it only lasts for a grace.
     pub(super) fn is_replaced(&self) -> bool {
-        self.own_key.as_ref().is_some_and(|own| own.rotated_to.is_some())
+        self.key().is_some_and(|own| own.rotated_to.is_some())
     }
 }
 
@@ -72,7 +80,7 @@ impl From<AuthorizedActor> for Caller {
         let grant = match session {
             Some(AuthorizedSession { grant: Some(grant), opener: SessionOpener::External, .. }) => {
                 let Grant { scopes, sources, keys_end_by, .. } = grant;
-                return Self { scopes, policy, sources, keys_end_by, own_key: None, within: Vec::new() };
+                return Self { scopes, policy, sources, keys_end_by, ..Self::default() };
             }
             Some(AuthorizedSession { grant, opener: SessionOpener::InStore { role }, .. }) => {
                 grant.map(|grant| (grant, role))
@@ -84,7 +92,7 @@ impl From<AuthorizedActor> for Caller {
             matches!(&record.owner, Owner::User(own) if record.digest == Digest::of_user(&own.email));
         let sources = if by_password { Box::default() } else { record.sources.clone() };
         let (scopes, keys_end_by) = (record.scopes.clone(), record.expires_at);
-        let own = Self { scopes, policy, sources, keys_end_by, own_key: Some(record), within: Vec::new() };
+        let own = Self { scopes, policy, sources, keys_end_by, own_key: Some(record), ..Self::default() };
         match grant {
             Some((grant, role)) => own.limited(grant, role),
             None => own,

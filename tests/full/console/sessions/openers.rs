@@ -1,9 +1,11 @@
-//! A hand-over never exceeds its opener: neither its owner nor its environment.
+//! A hand-over never exceeds its opener: neither its owner, nor its environment, nor the life of its key.
+
+use std::time::Duration;
 
 use http::StatusCode;
-use tower_api_key::backend::{OwnerChange, OwnerStore};
+use tower_api_key::backend::{Grace, OwnerChange, OwnerStore};
 use tower_api_key::console::Handover;
-use tower_api_key::manage::{ManageErrorKind, NewKey};
+use tower_api_key::manage::{ManageErrorKind, NewKey, RotateOptions};
 use tower_api_key::owner::{Membership, Organization};
 use tower_api_key::{Environment, Owner, Principal};
 
@@ -87,4 +89,20 @@ async fn a_user_is_handed_over_for_the_organizations_that_have_it() {
     assert!(visitor.is_in().await);
     world.store.change_owner(OwnerChange::delete_membership("ann@example.com", "acme")).await.unwrap();
     assert!(!visitor.is_in().await);
+}
+
+#[tokio::test]
+async fn a_rotated_opener_takes_no_successor_of_its_own() {
+    let world = World::new().await;
+    let (text, opener) = world.key("notes.*").await;
+    let grace = Grace::FromFirstUse(Duration::from_secs(60 * 60));
+    let (_, successor) =
+        world.manager.rotate(&opener.id, RotateOptions::new(grace)).await.unwrap().into_parts();
+    let leaked = world.principal(&text).await;
+    let mut visitor = world.signed_in(handover(&leaked, acme())).await;
+    let path = format!("/keys/{}/rotate", successor.id);
+    let form = visitor.get(&path).await.field("form");
+    let page = visitor.post(&path, &[("form", &*form), ("grace", "none")]).await;
+    assert_eq!(page.status, StatusCode::FORBIDDEN, "{}", page.html);
+    assert_eq!(world.keys().await.len(), 2);
 }
