@@ -207,6 +207,11 @@ impl KeyChange {
         Self { of_session: true, ..self }
     }
 
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    pub(super) fn is_of_session(&self) -> bool {
+        self.of_session
+    }
+
     /// Limits the change to what a delegate may do. A key that a delegate disables can be enabled by a delegate.
     pub(crate) fn within(mut self, bounds: Option<Bounds>) -> Self {
         if let KeyAction::Disable(_, disabling) = &mut self.action {

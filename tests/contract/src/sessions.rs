@@ -85,6 +85,7 @@ pub async fn changes_of_keys_find_no_session<S: KeyStore>(store: S) {
         rotate("a", "next", 1, Grace::None),
         KeyChange::disable(&record.id, disabling(1, "")),
         KeyChange::enable(&record.id, Timestamp::from_unix_millis(0)),
+        KeyChange::revoke(&record.id, revocation(1, "lost")),
     ] {
         assert_eq!(store.change(change).await.unwrap_err().kind(), BackendErrorKind::NotFound);
     }

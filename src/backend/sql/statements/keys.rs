@@ -35,14 +35,14 @@ const CHANGE: &str = "UPDATE tower_api_key SET name = $2, scopes = $3, expires_a
 const END: &str = "UPDATE tower_api_key SET expires_at = $2
     WHERE id = $1 AND rotated_to = $3 AND (expires_at IS NULL OR expires_at > $2) RETURNING digest";
 const REVOKE: &str = "UPDATE tower_api_key SET revoked_at = $2, revoked_reason = $3, revoked_by = $4
-    WHERE id = $1 AND revoked_at IS NULL RETURNING digest";
+    WHERE id = $1 AND revoked_at IS NULL AND ($5 OR session_opener IS NULL) RETURNING digest";
 /// The time after the end of a key in which its deletion is a change for the feed. In milliseconds, by the clock of the database.
 /// After an hour no process considers the key active, whatever its clock and its cache.
 const NOTIFY_WINDOW: i64 = 60 * 60 * 1_000;
 
 /// Keys that one transaction of a purge deletes: other changes wait for it.
 const PURGE_BATCH: usize = 500;
-const DIGEST_OF: &str = "SELECT digest FROM tower_api_key WHERE id = $1";
+const DIGEST_OF: &str = "SELECT digest FROM tower_api_key WHERE id = $1 AND ($2 OR session_opener IS NULL)";
 
 /// Returns the locks of the keys that a change writes or depends on. Locks nothing for a key that the actor may not access.
 pub(super) async fn key_locks(
@@ -84,7 +84,6 @@ pub(super) async fn apply(
     after: &str,
 ) -> Result<Written, BackendError> {
     let by = Some((change, authorized));
-    let delegated = change.has_bounds();
     if change.target().is_none() {
         change.check(authorized, None)?;
     }
@@ -107,7 +106,7 @@ pub(super) async fn apply(
                 let after = Record { revoked: Some(revocation.clone()), ..target.clone() };
                 check_managers(session, change, authorized, &target, &after).await?;
             }
-            revoke(session, &id, &revocation, delegated).await
+            revoke(session, &id, &revocation, change).await
         }
         KeyAction::RevokeAll(filter, revocation) => revoke_all(session, &filter, &revocation).await,
         KeyAction::RevokeBatch(batch, revocation) => revoke_batch(session, &batch, &revocation).await,
@@ -219,17 +218,18 @@ async fn revoke(
     session: &mut dyn Session,
     id: &KeyId,
     revocation: &Revocation,
-    delegated: bool,
+    change: &KeyChange,
 ) -> Result<Written, BackendError> {
     let Revocation { at, reason, by, .. } = revocation;
     let revoke = Statement::new(REVOKE).bind(id).bind(*at).bind(&**reason).bind(by.as_deref());
-    if let Some(digest) = changed(session, &revoke).await? {
-        let author = Author { name: by.as_deref(), delegated };
+    if let Some(digest) = changed(session, &revoke.bind(change.is_of_session())).await? {
+        let author = Author { name: by.as_deref(), delegated: change.has_bounds() };
         audit::record(session, LoggedAction::Revoked, id.as_str(), None, author).await?;
         return Ok(Written::one(Invalidation::Revoked(digest)));
     }
     // Locked, as a retirement that commits in between would drop this digest.
-    let find = Statement::new(DIGEST_OF).bind(id).push(session.dialect().lock_rows_suffix);
+    let find = Statement::new(DIGEST_OF).bind(id).bind(change.is_of_session());
+    let find = find.push(session.dialect().lock_rows_suffix);
     let known = changed(session, &find).await?;
     let digest = known.ok_or_else(BackendError::not_found)?;
     Ok(Written::unchanged(Invalidation::Revoked(digest)))
