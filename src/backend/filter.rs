@@ -48,7 +48,7 @@ pub struct KeyFilter {
 }
 
 /// The kind of records that a [`KeyFilter`] selects from.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RecordKind {
     /// Keys.
@@ -56,18 +56,16 @@ pub enum RecordKind {
     Keys,
     /// Sessions of the console.
     Sessions,
-    /// Sessions of the console that an actor has opened, whose text is the [opener](crate::record::Session::opener).
-    SessionsOf(Box<str>),
     /// Both.
     All,
 }
 
 impl RecordKind {
     fn matches(&self, record: &Record) -> bool {
-        match (self, &record.session) {
-            (Self::Keys, None) | (Self::Sessions, Some(_)) | (Self::All, _) => true,
-            (Self::SessionsOf(opener), Some(session)) => session.opener == *opener,
-            _ => false,
+        match self {
+            Self::Keys => record.session.is_none(),
+            Self::Sessions => record.session.is_some(),
+            Self::All => true,
         }
     }
 }
@@ -105,11 +103,6 @@ impl KeyFilter {
     /// Selects the sessions of the console, instead of keys.
     pub fn sessions() -> Self {
         Self { kind: RecordKind::Sessions, ..Self::default() }
-    }
-
-    /// Selects the sessions of the console that an actor has opened, whose text is the [opener](crate::record::Session::opener).
-    pub fn sessions_of(opener: impl Into<Box<str>>) -> Self {
-        Self { kind: RecordKind::SessionsOf(opener.into()), ..Self::default() }
     }
 
     /// Selects the sessions of the console beside keys: for a store that ends all that an owner has.

@@ -47,6 +47,8 @@ pub enum KeyAction {
     RevokeAll(KeyFilter, Revocation),
     /// See [`KeyChange::revoke_batch`].
     RevokeBatch(Box<KeyBatch>, Revocation),
+    /// See [`KeyChange::end_sessions`].
+    EndSessions(Box<str>, usize, Revocation),
     /// See [`KeyChange::purge_ended`].
     PurgeEnded(Timestamp),
     /// See [`KeyChange::purge_sessions`].
@@ -166,6 +168,15 @@ impl KeyChange {
     /// The keys of the [subjects](Actor::subjects) of the actor stay: an operator who revokes all keys goes on to the last batch.
     pub fn revoke_batch(batch: KeyBatch, revocation: Revocation) -> Self {
         KeyAction::RevokeBatch(Box::new(batch), revocation).into()
+    }
+
+    /// Revokes the sessions of the console of an [opener](crate::record::Session::opener) that have neither ended nor expired at the time of the
+    /// revocation, except the last `kept` by id: the newest. Keys and the sessions of other openers stay, in the store and in each cache. A code
+    /// of the opener that is redeemed at the same time is revoked, or so is its session.
+    ///
+    /// If it fails, some of the sessions may be revoked: a store revokes them in batches, between which it makes other changes.
+    pub fn end_sessions(opener: impl Into<Box<str>>, kept: usize, revocation: Revocation) -> Self {
+        KeyAction::EndSessions(opener.into(), kept, revocation).into()
     }
 
     /// Deletes all keys that had expired or were revoked by the time `before`. Their usage stays, and their predecessors and

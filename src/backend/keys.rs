@@ -21,8 +21,8 @@ const LIST_BATCH: usize = 1_000;
 /// A change writes keys, and as far as the store keeps them, digests, fingerprints, the change feed and the audit log. When
 /// [`change`](Self::change) returns, the change is durable, and every authenticator of this process has applied it: once a revocation is
 /// acknowledged, the next request with the key is refused. If the caller drops the call before it returns, the change is made in full, or
-/// not at all. Only [`PurgeEnded`](super::KeyAction::PurgeEnded) and
-/// [`RetireDigests`](super::KeyAction::RetireDigests) may stop half-way.
+/// not at all. Only [`PurgeEnded`](super::KeyAction::PurgeEnded), [`PurgeSessions`](super::KeyAction::PurgeSessions),
+/// [`EndSessions`](super::KeyAction::EndSessions) and [`RetireDigests`](super::KeyAction::RetireDigests) may stop half-way.
 ///
 /// # Implementing a store
 ///
@@ -41,6 +41,10 @@ const LIST_BATCH: usize = 1_000;
 ///    [invalidated](super::Invalidation::with_digest).
 ///
 /// Effects of the change on its own actor do not count. A [batch](KeyChange::revoke_batch) has none.
+///
+/// Reject an action that the store does not know with [`BackendError::invalid`]: never make part of it. A store that keeps sessions of the console
+/// keeps [`Record::session`] with the record, and selects by [`KeyFilter::kind`] in each list, count and change: without these, sessions are listed
+/// and revoked as keys. One that does not keep them rejects the insertion of a record that has a session.
 ///
 /// ```
 /// # tokio::runtime::Runtime::new()?.block_on(async {

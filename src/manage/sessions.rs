@@ -7,9 +7,7 @@
 use std::time::Duration;
 
 use super::{KeyManager, ManageError};
-use crate::backend::{
-    Actor, AuthorizedActor, KeyChange, KeyFilter, KeyStore, ResolvedSubject, Rotation, Subject,
-};
+use crate::backend::{Actor, AuthorizedActor, KeyChange, KeyStore, ResolvedSubject, Rotation, Subject};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::key::KeyId;
@@ -43,11 +41,15 @@ impl<S: KeyStore> KeyManager<S> {
         Ok(())
     }
 
-    /// Ends all sessions of an opener, and returns their number.
-    pub(crate) async fn end_sessions_of(&self, opener: &str, reason: &str) -> Result<u64, ManageError> {
-        let (sessions, revocation) =
-            (KeyFilter::sessions_of(opener), Revocation::new(self.clock.wall(), reason));
-        Ok(self.store.change(KeyChange::revoke_all(&sessions, revocation)).await?.keys)
+    /// Ends the sessions of an opener, except the newest ones, and returns their number.
+    pub(crate) async fn end_sessions_of(
+        &self,
+        opener: &str,
+        kept: usize,
+        reason: &str,
+    ) -> Result<u64, ManageError> {
+        let revocation = Revocation::new(self.clock.wall(), reason);
+        Ok(self.store.change(KeyChange::end_sessions(opener, kept, revocation)).await?.keys)
     }
 
     /// Deletes the sessions that ended an hour ago.

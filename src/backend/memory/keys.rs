@@ -112,6 +112,16 @@ impl Keys {
                 let (outcome, invalidations) = several(revoked);
                 return Ok((outcome.last(last), invalidations));
             }
+            KeyAction::EndSessions(opener, kept, revocation) => {
+                let is_of_opener = |record: &Record| {
+                    record.session.as_ref().is_some_and(|session| session.opener == opener)
+                        && !record.state(revocation.at).has_ended()
+                };
+                let sessions = self.records.values().filter(|record| is_of_opener(record)).count();
+                let (_, ended) =
+                    self.revoke_where(sessions.saturating_sub(kept), None, is_of_opener, &revocation);
+                return Ok(several(ended));
+            }
             KeyAction::PurgeEnded(before) => {
                 let (keys, invalidations) = self.purge_ended(before, &KeyFilter::all());
                 return Ok((ChangeOutcome::of_keys(keys), invalidations));
@@ -261,15 +271,26 @@ impl Keys {
         batch: &KeyBatch,
         revocation: &Revocation,
     ) -> (Option<Box<str>>, Vec<Invalidation>) {
+        self.revoke_where(batch.most, batch.after.as_deref(), |record| batch.matches(record), revocation)
+    }
+
+    /// Revokes the first records after an id that meet a condition, and returns the last one if others may follow.
+    fn revoke_where(
+        &mut self,
+        most: usize,
+        after: Option<&str>,
+        matches: impl Fn(&Record) -> bool,
+        revocation: &Revocation,
+    ) -> (Option<Box<str>>, Vec<Invalidation>) {
         let author = Author { name: revocation.by.as_deref(), delegated: false };
         let (mut last, mut revoked) = (None, Vec::new());
-        let start = batch.after.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         for (id, digest) in self.ids.range::<str, _>((start, Bound::Unbounded)) {
-            if revoked.len() == batch.most {
+            if revoked.len() == most {
                 return (last, revoked);
             }
             if let Some(record) = self.records.get_mut(digest)
-                && batch.matches(record)
+                && matches(record)
             {
                 record.revoked = Some(revocation.clone());
                 self.audit.record(Action::Revoked, record, author);

@@ -42,6 +42,8 @@ const SIGN_IN: &str = "console_sign_in";
 const CODE_LIFETIME: Duration = Duration::from_secs(15 * 60);
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(8 * 60 * 60);
 const MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+/// Sessions and codes of one opener: a link that is followed in a loop fills no store.
+const MAX_SESSIONS: usize = 100;
 /// The time between two purges by one node.
 const PURGE_INTERVAL: i64 = 10 * 60 * 1_000;
 
@@ -135,7 +137,8 @@ const PURGE_INTERVAL: i64 = 10 * 60 * 1_000;
 /// pages with its own end, and loses what it loses. Any other opener is an account of the application, which ends its sessions by
 /// [`end_sessions`](Self::end_sessions).
 ///
-/// Sessions delete themselves an hour after their end, when others are opened.
+/// An opener has up to 100 sessions at a time, among them the codes that were not redeemed yet: another one ends the oldest. So name each account of
+/// the application apart. Sessions delete themselves an hour after their end, when others are opened.
 #[derive(Clone)]
 pub struct Sessions<S> {
     pub(super) manager: KeyManager<S>,
@@ -344,7 +347,7 @@ impl<S: KeyStore> Sessions<S> {
     /// [`Unavailable`](ManageErrorKind::Unavailable) if the store fails.
     pub async fn end_sessions(&self, actor: &Actor) -> Result<u64, ManageError> {
         match actor.opener() {
-            Some(opener) => self.manager.end_sessions_of(&opener, "ended by the application").await,
+            Some(opener) => self.manager.end_sessions_of(&opener, 0, "ended by the application").await,
             None => Ok(0),
         }
     }
@@ -404,6 +407,7 @@ impl<S: KeyStore> Sessions<S> {
         let session = session.created_at(now).expires_at(end);
         // OK because a hand-over requires a name of its actor, and a key and a user have one.
         let state = state.encode().ok_or_else(ManageError::not_found)?;
+        self.manager.end_sessions_of(&state.opener, MAX_SESSIONS - 1, "too many sessions").await?;
         self.manager.open_session(session.session(state)).await?;
         self.purge(now).await;
         Ok(())

@@ -68,8 +68,6 @@ pub async fn lists_of_keys_have_no_session<S: KeyStore>(store: S) {
         assert_eq!(names(&store, filter).await, ["key"]);
     }
     assert_eq!(names(&store, KeyFilter::sessions()).await, ["a", "b", "z"]);
-    assert_eq!(names(&store, KeyFilter::sessions_of("external ann")).await, ["a", "z"]);
-    assert_eq!(names(&store, KeyFilter::sessions_of("external an")).await, [""; 0]);
     assert_eq!(
         names(&store, KeyFilter::of_organization("acme").with_sessions()).await,
         ["a", "b", "key", "z"]
@@ -92,16 +90,47 @@ pub async fn changes_of_keys_find_no_session<S: KeyStore>(store: S) {
     assert_eq!(store.get(&record.id).await.unwrap(), Some(record));
 }
 
-pub async fn the_sessions_of_one_opener_are_revoked_at_once<S: KeyStore>(store: S) {
-    insert(&store, some()).await;
-    let revoke = |filter: KeyFilter| KeyChange::revoke_all(&filter, revocation(1, "out"));
-    let revoked = async |name: &str| store.get(&id(name)).await.unwrap().unwrap().revoked.is_some();
-    assert_eq!(store.change(revoke(KeyFilter::all())).await.unwrap().keys, 1, "the key");
-    assert!(!revoked("a").await && revoked("key").await);
-    let anns = || KeyFilter::sessions_of("external ann");
-    assert_eq!(store.change(revoke(anns())).await.unwrap().keys, 2);
-    assert!(revoked("a").await && !revoked("b").await && revoked("z").await);
-    assert_eq!(store.change(revoke(anns())).await.unwrap().keys, 0);
+fn end(opener: &str, kept: usize) -> KeyChange {
+    KeyChange::end_sessions(opener, kept, revocation(1, "out"))
+}
+
+pub async fn the_sessions_of_one_opener_end<S: KeyStore>(store: S) {
+    let expired = session("expired", "external ann").expires_at(Timestamp::from_unix_millis(1));
+    insert(&store, some().into_iter().chain([expired])).await;
+    let revoked = async |name: &str| store.get(&id(name)).await.unwrap().unwrap().revoked;
+    let all = KeyChange::revoke_all(&KeyFilter::all(), revocation(1, "out"));
+    assert_eq!(store.change(all).await.unwrap().keys, 1, "the key");
+    assert!(revoked("a").await.is_none() && revoked("key").await.is_some());
+    for (opener, ended) in [("external an", 0), ("external ann", 2), ("external ann", 0)] {
+        assert_eq!(store.change(end(opener, 0)).await.unwrap().keys, ended, "{opener}");
+    }
+    assert_eq!(revoked("a").await, Some(revocation(1, "out")));
+    assert!(revoked("b").await.is_none() && revoked("z").await.is_some());
+    assert!(revoked("expired").await.is_none(), "it has ended");
+}
+
+pub async fn the_newest_sessions_of_an_opener_are_kept<S: KeyStore>(store: S) {
+    let name = |number: u32| format!("s{number}");
+    insert(&store, (0..6).map(|number| session(&name(number), "external ann"))).await;
+    for (kept, ended) in [(6, 0), (usize::MAX >> 33, 0), (4, 2), (4, 0), (1, 3)] {
+        assert_eq!(store.change(end("external ann", kept)).await.unwrap().keys, ended, "{kept}");
+    }
+    for number in 0..6 {
+        let record = store.get(&id(&name(number))).await.unwrap().unwrap();
+        assert_eq!(record.revoked.is_some(), number < 5, "{number}");
+    }
+}
+
+pub async fn keys_stay_cached_when_any_number_of_sessions_ends<S: KeyStore + Clone>(store: S) {
+    const SESSIONS: usize = 1_001;
+    insert(&store, (0..SESSIONS).map(|number| session(&format!("s{number:04}"), "external ann"))).await;
+    insert(&store, [plain("key")]).await;
+    let caller = Caller::of(&store);
+    assert!(caller.warm("key").await.is_ok());
+    let reads = caller.reads();
+    assert_eq!(store.change(end("external ann", 0)).await.unwrap().keys, SESSIONS as u64);
+    assert!(caller.present("key").await.is_ok());
+    assert_eq!(caller.reads(), reads, "the key is read again");
 }
 
 pub async fn ended_sessions_are_deleted_apart_from_keys<S: KeyStore>(store: S) {

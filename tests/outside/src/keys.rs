@@ -142,6 +142,14 @@ impl Keys {
                     self.revoke_where(&revocation, batch.most, |record| batch.matches(record));
                 Ok((outcome.last(last), changed))
             }
+            KeyAction::EndSessions(opener, kept, revocation) => {
+                let is_live = |record: &Record| {
+                    let ended = [KeyState::Revoked, KeyState::Expired].contains(&record.state(revocation.at));
+                    record.session.as_ref().is_some_and(|session| session.opener == opener) && !ended
+                };
+                let sessions = self.records().filter(|record| is_live(record)).count();
+                Ok(self.revoke_where(&revocation, sessions.saturating_sub(kept), is_live))
+            }
             KeyAction::PurgeEnded(before) => Ok(self.purge(before, &KeyFilter::all())),
             KeyAction::PurgeSessions(before) => Ok(self.purge(before, &KeyFilter::sessions())),
             KeyAction::RetireDigests(digester, now) => Ok(self.retire(&digester, now)),

@@ -10,10 +10,9 @@ use crate::record::KeyState;
 
 /// Adds the conditions of a filter to a statement about the table of keys, which has sessions as well.
 pub(super) fn restrict_keys(statement: Statement, filter: &KeyFilter) -> Statement {
-    let statement = match &filter.kind {
+    let statement = match filter.kind {
         RecordKind::Keys => statement.push(" AND session_opener IS NULL"),
         RecordKind::Sessions => statement.push(" AND session_opener IS NOT NULL"),
-        RecordKind::SessionsOf(opener) => statement.push(" AND session_opener = ").push_bind(&**opener),
         RecordKind::All => statement,
     };
     restrict(statement, filter)

@@ -7,7 +7,7 @@ use super::ROWS_PER_STATEMENT;
 use super::actor::authorize;
 use super::audit;
 use super::digests::{self, of_all_digests};
-use super::filter::{restrict_keys, restrict_to};
+use super::filter::{not_ended, restrict_keys, restrict_to};
 use super::last_manager::check_managers;
 use super::locks::KeyLocks;
 use super::owners::check_owner_not_deleted;
@@ -40,6 +40,8 @@ const REVOKE: &str = "UPDATE tower_api_key SET revoked_at = $2, revoked_reason =
 /// After an hour no process considers the key active, whatever its clock and its cache.
 const NOTIFY_WINDOW: i64 = 60 * 60 * 1_000;
 
+/// Sessions that one transaction ends: fewer than would invalidate everything.
+const SESSION_BATCH: usize = 500;
 /// Keys that one transaction of a purge deletes: other changes wait for it.
 const PURGE_BATCH: usize = 500;
 const DIGEST_OF: &str = "SELECT digest FROM tower_api_key WHERE id = $1 AND ($2 OR session_opener IS NULL)";
@@ -53,6 +55,11 @@ pub(super) async fn key_locks(
     let locks = match &change.action {
         KeyAction::Insert(record) | KeyAction::InsertExclusive(record, ..) => locks.digest(&record.digest),
         KeyAction::Rotate(_, rotation) => locks.digest(&rotation.digest),
+        KeyAction::EndSessions(opener, ..) => locks.ending_sessions(opener),
+        _ => locks,
+    };
+    let locks = match &change.action {
+        KeyAction::Insert(record) => locks.opening_session_of(record),
         _ => locks,
     };
     let Some(id) = change.target() else { return Ok(locks) };
@@ -73,7 +80,7 @@ pub(super) async fn key_locks(
     };
     let locks = if change.keeps_manager() { locks.keeping_manager(&target.owner) } else { locks };
     let relatives = [&target.rotated_from, &target.rotated_to].into_iter().flatten();
-    Ok(locks.writing(relatives.filter(|_| reads_relatives).chain([id])))
+    Ok(locks.opening_session_of(&target).writing(relatives.filter(|_| reads_relatives).chain([id])))
 }
 
 /// Makes a change of keys, if its actor may make it. For a purge: the batch of keys `after` an id.
@@ -110,6 +117,9 @@ pub(super) async fn apply(
         }
         KeyAction::RevokeAll(filter, revocation) => revoke_all(session, &filter, &revocation).await,
         KeyAction::RevokeBatch(batch, revocation) => revoke_batch(session, &batch, &revocation).await,
+        KeyAction::EndSessions(opener, kept, revocation) => {
+            end_sessions(session, &opener, kept, &revocation).await
+        }
         KeyAction::PurgeEnded(before) => purge_ended(session, before, after, &KeyFilter::all()).await,
         KeyAction::PurgeSessions(before) => purge_ended(session, before, after, &KeyFilter::sessions()).await,
         KeyAction::RetireDigests(digester, now) => digests::retire(session, &digester, now, after).await,
@@ -282,6 +292,32 @@ async fn revoke_batch(
         session.execute(&restrict_to(set_revoked(revocation), revoked)).await?;
     }
     Ok(Written { last, ..Written::counted(revoked) })
+}
+
+/// Revokes a batch of the sessions of an opener, except the newest. Its sessions are locked, so that no code becomes another one meanwhile. A
+/// revoked one is not found again, so the next batch starts anew.
+async fn end_sessions(
+    session: &mut dyn Session,
+    opener: &str,
+    kept: usize,
+    revocation: &Revocation,
+) -> Result<Written, BackendError> {
+    let found = digests(session, &live_sessions(opener, kept, revocation.at)).await?;
+    let last = (found.len() == SESSION_BATCH).then(String::new);
+    if found.is_empty() {
+        return Ok(Written::default());
+    }
+    let found: Vec<_> = found.into_iter().map(Invalidation::Revoked).collect();
+    let revoke = restrict_to(set_revoked(revocation).push("revoked_at IS NULL AND "), &found);
+    let revoked = digests(session, &revoke.push(" RETURNING digest")).await?;
+    Ok(Written { last, ..Written::counted(revoked.into_iter().map(Invalidation::Revoked).collect()) })
+}
+
+/// Selects the sessions of an opener that have not ended, except the newest.
+fn live_sessions(opener: &str, kept: usize, at: Timestamp) -> Statement {
+    let find = Statement::new("SELECT digest FROM tower_api_key WHERE session_opener = ").push_bind(opener);
+    let find = not_ended(find, at).push(" ORDER BY id DESC LIMIT ").push_bind(SESSION_BATCH);
+    find.push(" OFFSET ").push_bind(kept)
 }
 
 /// Deletes a batch of keys that ended before a time. Their ids are only compared, so they need not be valid.

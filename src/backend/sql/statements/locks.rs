@@ -13,6 +13,7 @@ use crate::backend::{Actor, BackendError, Subject};
 use crate::digest::Digest;
 use crate::key::KeyId;
 use crate::owner::Owner;
+use crate::record::{Record, Session as OpenedSession};
 
 /// The locks of the keys that a change writes, and of those of its actor. They are acquired in one order, so that two changes
 /// do not deadlock, and granted in the order of the requests: a change of a key waits only for changes that depend on it already,
@@ -60,6 +61,20 @@ impl KeyLocks {
         self
     }
 
+    /// Adds the lock of the sessions of an opener for a change that opens the session of this record, or one in place of it. Adds none for a key.
+    pub(super) fn opening_session_of(mut self, record: &Record) -> Self {
+        if let Some(OpenedSession { opener, .. }) = &record.session {
+            self.add(&sessions_of(opener), Mode::Shared);
+        }
+        self
+    }
+
+    /// Adds the lock of the sessions of an opener for a change that ends those that are there: it has to see all of them.
+    pub(super) fn ending_sessions(mut self, opener: &str) -> Self {
+        self.add(&sessions_of(opener), Mode::Exclusive);
+        self
+    }
+
     fn add(&mut self, name: &str, mode: Mode) {
         let held = self.0.entry(lock_id(name)).or_insert(mode);
         *held = mode.max(*held);
@@ -78,6 +93,11 @@ impl KeyLocks {
         }
         session.execute(&acquire).await.map(drop)
     }
+}
+
+/// Returns the name of the lock of the sessions of an opener. Its space tells it from the id of a key.
+fn sessions_of(opener: &str) -> String {
+    format!("sessions {opener}")
 }
 
 /// Returns the number of a lock. Two with the same number wait for each other, which is rare.

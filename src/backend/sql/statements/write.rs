@@ -46,6 +46,7 @@ impl Write {
             Self::Keys(change, _) => match change.action {
                 _ if is_system_revocation(change) => None,
                 KeyAction::Insert(_)
+                | KeyAction::EndSessions(..)
                 | KeyAction::PurgeSessions(..)
                 | KeyAction::Update(..)
                 | KeyAction::Rotate(..)
@@ -62,7 +63,10 @@ impl Write {
     pub(crate) fn connections<'c, D: Driver>(&self, connections: &'c Pools<D>) -> &'c Connections<D> {
         match self {
             Self::FirstUse(..) | Self::Digest(..) => &connections.background,
-            Self::Keys(change, _) if is_system_revocation(change) => &connections.revocations,
+            // Visitors sign out as often as they like.
+            Self::Keys(change, _) if is_system_revocation(change) && !change.is_of_session() => {
+                &connections.revocations
+            }
             Self::Keys(..) => &connections.writes,
             Self::Owner(change) => match &change.action {
                 OwnerAction::Rehash(..) => &connections.background,

@@ -88,6 +88,21 @@ async fn the_application_ends_the_sessions_of_one_actor() {
 }
 
 #[tokio::test]
+async fn an_opener_that_signs_in_again_and_again_ends_its_oldest_sessions() {
+    let world = World::new().await;
+    let mut eve = world.signed_in(handover(Actor::external("user:eve"))).await;
+    let mut one = world.signed_in(handover(ann())).await;
+    world.clock.advance(std::time::Duration::from_millis(1));
+    let mut two = world.signed_in(handover(ann())).await;
+    for _ in 0..99 {
+        world.clock.advance(std::time::Duration::from_millis(1));
+        let _ = world.console.session_for(handover(ann())).await.unwrap();
+    }
+    assert!(!one.is_in().await && two.is_in().await && eve.is_in().await);
+    assert_eq!(world.console.end_sessions(&ann()).await.unwrap(), 100);
+}
+
+#[tokio::test]
 async fn a_form_that_arrives_while_its_session_ends_changes_nothing() {
     for way in ["sign-out", "application", "time"] {
         let world = World::new().await;

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use tower_api_key::KeyId;
-use tower_api_key::backend::{KeyChange, KeyFilter, KeyUpdate};
+use tower_api_key::backend::{KeyChange, KeyUpdate};
 use tower_api_key::console::Sessions;
 use tower_api_key::record::Revocation;
 
@@ -38,6 +38,7 @@ on_every_store! {
     a_session_that_ends_right_before_a_change_makes_none,
     an_opener_that_ends_or_is_demoted_right_before_a_change_makes_none,
     a_code_is_redeemed_once,
+    no_code_opens_a_session_that_outlives_the_end_of_all,
     a_visitor_signs_in_changes_a_key_and_signs_out,
 }
 
@@ -74,7 +75,7 @@ async fn a_session_that_ends_right_before_a_change_makes_none<S: Store>(store: S
         }
         let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, &**value)).collect();
         let before = world.keys().await;
-        let out = KeyChange::revoke_all(&KeyFilter::sessions_of("external user:ann"), revocation());
+        let out = KeyChange::end_sessions("external user:ann", 0, revocation());
         world.store.meddle_before_change(out);
         let page = visitor.post(&path, &fields).await;
         assert_eq!(page.status, StatusCode::FORBIDDEN, "{path}: {}", page.html);
@@ -122,6 +123,19 @@ async fn a_code_is_redeemed_once<S: Store>(store: S) {
         entered += usize::from(attempt.await.unwrap() == StatusCode::SEE_OTHER);
     }
     assert_eq!(entered, 1);
+}
+
+async fn no_code_opens_a_session_that_outlives_the_end_of_all<S: Store>(store: S) {
+    let world = world(store).await;
+    for round in 0..20 {
+        let (mut visitor, code) = world.sent(handover(ann())).await;
+        let ending = world.console.clone();
+        let ending = tokio::spawn(async move { ending.end_sessions(&ann()).await.unwrap() });
+        let entered = visitor.redeem(&code).await.status == StatusCode::SEE_OTHER;
+        let ended = ending.await.unwrap();
+        assert_eq!(ended, 1, "{round}: the code or its session, {entered}");
+        assert!(!visitor.is_in().await, "{round}");
+    }
 }
 
 async fn a_visitor_signs_in_changes_a_key_and_signs_out<S: Store>(store: S) {
