@@ -90,6 +90,8 @@ CREATE INDEX tower_api_key_disabled ON tower_api_key (id) WHERE disabled_at IS N
 CREATE INDEX tower_api_key_ending ON tower_api_key (id, expires_at)
     WHERE revoked_at IS NULL AND expires_at IS NOT NULL;
 CREATE INDEX tower_api_key_session ON tower_api_key (session_opener, id) WHERE session_opener IS NOT NULL;
+-- For purges, which would otherwise read all keys.
+CREATE INDEX tower_api_key_sessions ON tower_api_key (id) WHERE session_opener IS NOT NULL;
 
 -- One row for each change of a key, written in the transaction of the change. Rows become visible when their transactions commit,
 -- which is not the order of their numbers: readers of the log go by the transactions.

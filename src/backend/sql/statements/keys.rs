@@ -17,6 +17,7 @@ use super::written::Written;
 use crate::backend::audit::Author;
 use crate::backend::key_edit::{EditOutcome, KeyEdit, PredecessorEnd};
 use crate::backend::sql::change_codec::MAX_LOGGED_CHANGES;
+use crate::backend::sql::dialect::Dialect;
 use crate::backend::sql::key_row::{KeyRow, columns, decode_digest};
 use crate::backend::sql::session::{Row, Session, is_unique_violation};
 use crate::backend::sql::statement::Statement;
@@ -327,16 +328,7 @@ async fn purge_ended(
     after: &str,
     filter: &KeyFilter,
 ) -> Result<Written, BackendError> {
-    let dialect = session.dialect();
-    let find = Statement::new("SELECT digest, id, coalesce(revoked_at, expires_at) >= ");
-    let find = find.push(dialect.now).push(" - ").push_bind(NOTIFY_WINDOW);
-    let find = find.push(" AS is_recent FROM tower_api_key WHERE id > ").push_bind(after);
-    let find = restrict_keys(find, filter)
-        .push(" AND (revoked_at < ")
-        .push_bind(before)
-        .push(" OR expires_at < ")
-        .push_bind(before);
-    let find = find.push(") ORDER BY id LIMIT ").push_bind(PURGE_BATCH).push(dialect.lock_rows_suffix);
+    let find = ended_keys(session.dialect(), before, after, filter);
     let ended = |row: &Row| Ok((digest_of(row)?, row.get::<String>("id")?, row.get("is_recent")?));
     let found = session.fetch(&find, ended).await?;
     let last = found.last().filter(|_| found.len() == PURGE_BATCH).map(|(_, id, _)| id.clone());
@@ -346,6 +338,15 @@ async fn purge_ended(
     let settled = delete_all(session, settled).await?.keys;
     let recent = delete_all(session, recent).await?;
     Ok(Written { keys: settled + recent.keys, last, ..recent })
+}
+
+fn ended_keys(dialect: &Dialect, before: Timestamp, after: &str, filter: &KeyFilter) -> Statement {
+    let find = Statement::new("SELECT digest, id, coalesce(revoked_at, expires_at) >= ");
+    let find = find.push(dialect.now).push(" - ").push_bind(NOTIFY_WINDOW);
+    let find = find.push(" AS is_recent FROM tower_api_key WHERE id > ").push_bind(after);
+    let find = restrict_keys(find, filter).push(" AND (revoked_at < ").push_bind(before);
+    let find = find.push(" OR expires_at < ").push_bind(before).push(") ORDER BY id LIMIT ");
+    find.push_bind(PURGE_BATCH).push(dialect.lock_rows_suffix)
 }
 
 /// Deletes the keys of a deleted owner, which were revoked with it.
@@ -388,4 +389,29 @@ pub(super) async fn digests(
 
 fn digest_of(row: &Row) -> Result<Digest, BackendError> {
     decode_digest(&row.get::<Vec<u8>>("digest")?)
+}
+
+#[cfg(all(test, feature = "sqlite"))]
+mod tests {
+    use sqlx::sqlite::SqliteConnection;
+    use sqlx::{AssertSqlSafe, Connection, Row as _, Sqlite};
+
+    use super::*;
+    use crate::backend::sql::session::Driver;
+
+    #[tokio::test]
+    async fn changes_of_sessions_read_no_keys() {
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        sqlx::raw_sql(include_str!("../schema/sqlite.sql")).execute(&mut connection).await.unwrap();
+        let at = Timestamp::from_unix_millis(1);
+        for (statement, index) in [
+            (live_sessions("external ann", 99, at), "tower_api_key_session (session_opener=?"),
+            (ended_keys(Sqlite::DIALECT, at, "", &KeyFilter::sessions()), "tower_api_key_sessions (id>?"),
+        ] {
+            let explain = format!("EXPLAIN QUERY PLAN {}", statement.sql);
+            let rows = sqlx::query(AssertSqlSafe(explain)).fetch_all(&mut connection).await.unwrap();
+            let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+            assert!(plan.len() == 1 && plan[0].contains(index), "{plan:?}");
+        }
+    }
 }
