@@ -84,8 +84,8 @@ pub struct Record {
     pub session: Option<Session>,
 }
 
-/// What the record of a session of the console holds beside what each record does.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What the record of a session of the console holds beside what each record does. Its `Debug` text shows none of it: the state has digests.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Session {
     /// The actor that opened it, as a text by which its sessions are found.
@@ -98,6 +98,12 @@ impl Session {
     /// Creates the session of an opener.
     pub fn new(opener: impl Into<Box<str>>, state: impl Into<Box<str>>) -> Self {
         Self { opener: opener.into(), state: state.into() }
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").finish_non_exhaustive()
     }
 }
 

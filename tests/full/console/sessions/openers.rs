@@ -106,3 +106,15 @@ async fn a_rotated_opener_takes_no_successor_of_its_own() {
     assert_eq!(page.status, StatusCode::FORBIDDEN, "{}", page.html);
     assert_eq!(world.keys().await.len(), 2);
 }
+
+#[tokio::test]
+async fn the_debug_text_of_a_session_does_not_show_its_opener() {
+    let world = World::new().await;
+    let (text, opener) = world.key("console notes.*").await;
+    world.visitor().paste(&text).await;
+    let session = world.sessions().await.remove(0);
+    let kept = session.session.clone().unwrap();
+    assert!(kept.state.contains(opener.id.as_str()), "{}", kept.state);
+    let debug = format!("{session:?}");
+    assert!(debug.contains("Session { .. }") && !debug.contains(opener.id.as_str()), "{debug}");
+}
