@@ -15,6 +15,9 @@ const LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 /// The scope that is required to manage keys.
 pub(crate) const MANAGE: &str = "keys.manage";
 
+/// The organization that the keys belong to.
+pub(crate) const ORGANIZATION: &str = "fleet";
+
 /// The texts of the keys.
 pub(crate) struct Keys {
     pub(crate) admin: String,
@@ -37,7 +40,7 @@ impl Keys {
 async fn make(store: &PostgresStore, name: &str, scopes: Scopes) -> Result<String, Failure> {
     let now = SystemClock::new().wall();
     let key = format()?.mint(Environment::Live)?;
-    let owner = Owner::organization("fleet");
+    let owner = Owner::organization(ORGANIZATION);
     let mut record = Record::new(KeyId::generate(now)?, &key, &Digester::sha256(), owner);
     record.name = name.into();
     record.scopes = scopes;

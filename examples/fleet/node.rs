@@ -83,7 +83,7 @@ fn pages(
     let pages = Console::new(manager.with_permissions(permissions))?.name("Fleet")?;
     let pages = pages.example(format!("{address}/v1/whoami"), Source::bearer())?;
     let pages = console::at(pages, authenticator, &format!("{address}/console"))?;
-    Ok(pages.pasted_keys().operators(Requirement::all_of([keys::MANAGE])?))
+    Ok(pages.pasted_keys().operators(keys::ORGANIZATION, Requirement::all_of([keys::MANAGE])?))
 }
 
 async fn whoami(State(node): State<Node>, principal: Principal) -> Json<Value> {

@@ -11,6 +11,7 @@
 //! | say who is signed in | a function of yours that looks at the session: an [`ExternalCaller`](crate::manage::ExternalCaller) gets the portal, [`SignedIn::operator`](crate::console::SignedIn::operator) the keys of all owners |
 //! | or hand users over, once they are signed in | [`Console::sessions`](crate::console::Console::sessions), whose [`session_for`](crate::console::Sessions::session_for) opens the pages to one browser, with a cookie that the rest of the application never sees |
 //! | let people sign in on the pages | [`pasted_keys`](crate::console::Sessions::pasted_keys): by a key with the scope `console`; `Sessions::passwords`: by e-mail and password |
+//! | make some of them operators | [`operators`](crate::console::Sessions::operators): live keys and members of your own organization that meet a requirement |
 //! | let some only look | [`SignedIn::read_only`](crate::console::SignedIn::read_only) |
 //! | limit the keys that a customer creates | `ExternalCaller`: its scopes, its environments, and the latest end of its keys |
 //! | name the application | [`name`](crate::console::Console::name), [`logo`](crate::console::Console::logo), [`accent`](crate::console::Console::accent) |

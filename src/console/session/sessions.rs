@@ -153,7 +153,8 @@ pub struct Sessions<S> {
     pub(super) pasted_keys: bool,
     pub(super) passwords: bool,
     pub(super) across_environments: bool,
-    pub(super) operators: Option<Requirement>,
+    /// The organization whose keys and members are operators, and what they have to meet.
+    pub(super) operators: Option<(Box<str>, Requirement)>,
     pub(super) is_development: bool,
     origins: Vec<Origin>,
     lifetime: Duration,
@@ -228,10 +229,12 @@ impl<S> Sessions<S> {
         Self { across_environments: true, ..self }
     }
 
-    /// Lets a pasted key, or a user with a password, that meets a requirement manage the keys of all owners, as an operator.
+    /// Lets a pasted key of an organization, or a member of it with a password, manage the keys of all owners, as an operator. A key has to be
+    /// live, and to meet the requirement, as has the role of a member there. Keys and roles of other organizations never suffice, whatever their
+    /// scopes: customers give those out themselves.
     #[must_use]
-    pub fn operators(self, requirement: Requirement) -> Self {
-        Self { operators: Some(requirement), ..self }
+    pub fn operators(self, organization: impl Into<Box<str>>, requirement: Requirement) -> Self {
+        Self { operators: Some((organization.into(), requirement)), ..self }
     }
 
     /// Sets how long a session lasts at most, up to 24 hours. Default: 8 hours.

@@ -29,6 +29,7 @@ use crate::manage::{ManageError, ManageErrorKind};
 use crate::principal::Principal;
 use crate::record::Record;
 use crate::reject::{Reason, Rejection};
+use crate::rights::Resource;
 use crate::scope::Requirement;
 
 #[derive(Template)]
@@ -242,12 +243,15 @@ impl<S: KeyStore> Sessions<S> {
         Ok(found)
     }
 
-    /// Opens the session of a caller who has presented a key or a password, and returns its cookie. It is an operator if it meets the requirement
-    /// of operators. Otherwise a key needs the scope `console`, and a user nothing but the password.
+    /// Opens the session of a caller who has presented a key or a password, and returns its cookie. It is an operator if it is live and meets the
+    /// requirement for the organization of operators. Otherwise a key needs the scope `console`, and a user nothing but the password.
     async fn enter(&self, principal: &Principal) -> Result<HeaderValue, ManageError> {
         let actor = principal.actor();
-        if let Some(needed) = &self.operators {
-            let operator = actor.clone().requires(needed.clone());
+        if let Some((organization, needed)) = &self.operators
+            // With a live key that it creates, a test key would reach live data.
+            && principal.environment() == Environment::Live
+        {
+            let operator = actor.clone().requires_for(needed.clone(), Resource::Organization(organization));
             match self.manager.authorize_actor(&operator, None).await {
                 Ok(_) => return self.enter_as(operator, Door::Operator, None, principal).await,
                 Err(error) if error.kind() == ManageErrorKind::Forbidden => {}

@@ -7,8 +7,9 @@ use tower_api_key::backend::{Actor, AuditLog, AuditQuery, KeyFilter, OwnerChange
 use tower_api_key::clock::ManualClock;
 use tower_api_key::console::Sessions;
 use tower_api_key::manage::NewKey;
+use tower_api_key::owner::{Membership, Organization};
 use tower_api_key::password::{PasswordLimits, Passwords};
-use tower_api_key::{Authenticator, MemoryStore, Requirement, Source};
+use tower_api_key::{Authenticator, Environment, MemoryStore, Owner, Requirement, Source};
 
 use crate::console::browser::{FORM, form};
 use crate::console::sessions::visitor::Visitor;
@@ -127,7 +128,8 @@ async fn a_test_key_manages_test_keys_alone() {
 #[tokio::test]
 async fn a_key_that_meets_the_requirement_of_operators_gets_the_keys_of_all() {
     let staff = Requirement::all_of(["staff"]).unwrap();
-    let world = World::with(MemoryStore::new(), |console| console.pasted_keys().operators(staff)).await;
+    let world =
+        World::with(MemoryStore::new(), |console| console.pasted_keys().operators("acme", staff)).await;
     let globex = NewKey::for_organization("globex").name("Theirs");
     let other = world.manager.create(globex).await.unwrap().into_parts().1;
     let ((operator, record), (customer, _)) = (world.key("staff").await, world.key("console").await);
@@ -142,12 +144,44 @@ async fn a_key_that_meets_the_requirement_of_operators_gets_the_keys_of_all() {
     assert!(!operators.is_in().await, "it is no operator any more");
 }
 
+#[tokio::test]
+async fn no_key_of_another_organization_and_no_test_key_is_an_operator() {
+    let staff = Requirement::all_of(["staff"]).unwrap();
+    let world =
+        World::with(MemoryStore::new(), |console| console.pasted_keys().operators("acme", staff)).await;
+    let (acme, globex) = (acme(), Owner::organization("globex"));
+    let project = Owner::project(Organization::new("acme"), "web");
+    for (owner, list, environment, is_customer) in [
+        (&globex, "staff", Environment::Live, false),
+        (&globex, "*", Environment::Live, true),
+        (&globex, "*", Environment::Test, true),
+        (&project, "staff", Environment::Live, false),
+        (&acme, "staff", Environment::Test, false),
+        (&acme, "staff console", Environment::Test, true),
+    ] {
+        let new = NewKey::new(owner.clone()).scopes(scopes(list)).environment(environment);
+        let text = world.manager.create(new).await.unwrap().reveal();
+        let mut visitor = world.visitor();
+        let expected = if is_customer { StatusCode::SEE_OTHER } else { StatusCode::FORBIDDEN };
+        assert_eq!(visitor.paste(text.as_str()).await.status, expected, "{owner} {list} {environment}");
+        assert_eq!(visitor.is_signed_in(), is_customer);
+        if is_customer {
+            let page = visitor.get("/keys").await;
+            assert!(page.has(&owner.to_string()) && !page.has("all owners"), "{owner} {list} {environment}");
+        }
+    }
+}
+
 fn passwords() -> Passwords {
     Passwords::with_limits(PasswordLimits::new().memory(8).passes(1)).unwrap()
 }
 
 /// An application whose user Ann has a password.
 async fn with_passwords() -> World {
+    with_passwords_and(|console| console).await
+}
+
+async fn with_passwords_and(settings: impl FnOnce(Sessions<MemoryStore>) -> Sessions<MemoryStore>) -> World {
     let (store, clock) = (MemoryStore::new(), Arc::new(ManualClock::new(START)));
     let passwords = passwords();
     store.change_owner(OwnerChange::put_user("ann@example.com")).await.unwrap();
@@ -158,7 +192,34 @@ async fn with_passwords() -> World {
         .passwords(passwords)
         .user_scopes(scopes("notes.*"))
         .with_clock(Arc::clone(&clock));
-    World::by(store, clock, authenticator.build().unwrap(), |console| console.passwords().unwrap()).await
+    let settings = |console: Sessions<_>| settings(console.passwords().unwrap());
+    World::by(store, clock, authenticator.build().unwrap(), settings).await
+}
+
+/// Signs Ann in by a password, or what is sent as one.
+async fn by_password(visitor: &mut Visitor, password: &str) -> StatusCode {
+    let token = visitor.get("/sign-in").await.field("token");
+    let fields = [("token", &*token), ("email", "ann@example.com"), ("password", password)];
+    visitor.post("/sign-in", &fields).await.status
+}
+
+#[tokio::test]
+async fn a_member_of_the_operators_with_their_role_is_one_and_the_owner_of_another_organization_is_none() {
+    let staff = Requirement::all_of(["staff"]).unwrap();
+    let world = with_passwords_and(|console| console.operators("acme", staff)).await;
+    for organization in ["acme", "evil"] {
+        let put = OwnerChange::put_organization(Organization::new(organization));
+        world.store.change_owner(put).await.unwrap();
+    }
+    for (organization, list, is_operator) in
+        [("evil", "*", false), ("acme", "notes.read", false), ("acme", "staff", true)]
+    {
+        let role = Membership::new(Organization::new(organization), "owner", scopes(list));
+        world.store.change_owner(OwnerChange::put_membership("ann@example.com", role)).await.unwrap();
+        let mut visitor = world.visitor();
+        assert_eq!(by_password(&mut visitor, "correct horse").await, StatusCode::SEE_OTHER);
+        assert_eq!(visitor.get("/keys").await.has("all owners"), is_operator, "{organization} {list}");
+    }
 }
 
 #[tokio::test]
