@@ -161,7 +161,12 @@ pub(super) async fn sign_in<S: KeyStore>(
         sessions.authenticator.verify(key).await
     } else if sessions.passwords && !email.is_empty() {
         let password = fields.exact("password").next().unwrap_or_default();
-        sessions.authenticator.authenticate(&basic(email, password)).await
+        let admitted = sessions.authenticator.authenticate(&basic(email, password)).await;
+        // Basic credentials may hold a key in place of the password.
+        admitted.and_then(|caller| match caller.actor() {
+            Actor::User(_) => Ok(caller),
+            _ => Err(caller.reject(Reason::WrongSource)),
+        })
     } else {
         return Ok(refuse(StatusCode::UNPROCESSABLE_ENTITY, "Fill in the form.")?);
     };

@@ -263,6 +263,22 @@ async fn a_user_signs_in_by_password_and_manages_their_own_keys_until_it_changes
     assert!(!visitor.is_in().await, "the opener's password was changed");
 }
 
+#[tokio::test]
+async fn a_key_in_place_of_a_password_is_not_accepted() {
+    let staff = Requirement::all_of(["notes.read"]).unwrap();
+    let world = with_passwords_and(|console| console.operators("acme", staff)).await;
+    let role = Membership::new(Organization::new("acme"), "owner", scopes("*"));
+    world.store.change_owner(OwnerChange::put_organization(Organization::new("acme"))).await.unwrap();
+    world.store.change_owner(OwnerChange::put_membership("ann@example.com", role)).await.unwrap();
+    for owner in [Owner::user("ann@example.com", []), acme()] {
+        let new = NewKey::new(owner.clone()).scopes(scopes("console notes.*"));
+        let text = world.manager.create(new).await.unwrap().reveal();
+        let mut visitor = world.visitor();
+        assert_eq!(by_password(&mut visitor, text.as_str()).await, StatusCode::UNAUTHORIZED, "{owner}");
+        assert!(!visitor.is_signed_in());
+    }
+}
+
 impl World {
     async fn principal_by_password(&self) -> Actor {
         let mut headers = http::HeaderMap::new();
