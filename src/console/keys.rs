@@ -3,8 +3,8 @@
 // Layer 10 of 10: rim.
 
 use crate::backend::{
-    AuditEntry, AuditLog, AuditQuery, KeyFilter, KeyStore, KeyUpdate, SearchPosition, UsageLine, UsageQuery,
-    UsageStore,
+    Actor, AuditEntry, AuditLog, AuditQuery, KeyFilter, KeyStore, KeyUpdate, SearchPosition, Subject,
+    UsageLine, UsageQuery, UsageStore,
 };
 use crate::key::KeyId;
 use crate::manage::{CreatedKey, Delegate, KeyManager, ManageError, NewKey, RotateOptions};
@@ -16,7 +16,7 @@ use super::signed_in::Role;
 #[allow(clippy::large_enum_variant, reason = "one per request")]
 pub(super) enum Keys<'m, S> {
     OfOwner(Delegate<'m, S>),
-    All(KeyManager<S>),
+    All(KeyManager<S>, Actor),
 }
 
 /// Calls a method that a delegate and a manager have.
@@ -24,7 +24,7 @@ macro_rules! by {
     ($keys:expr, $by:ident => $call:expr) => {
         match $keys {
             Self::OfOwner($by) => $call,
-            Self::All($by) => $call,
+            Self::All($by, _) => $call,
         }
     };
 }
@@ -33,7 +33,7 @@ impl<'m, S: KeyStore + Clone> Keys<'m, S> {
     pub(super) fn new(manager: &'m KeyManager<S>, role: &Role) -> Self {
         match role {
             Role::Customer(caller) => Self::OfOwner(manager.on_behalf_of_external(caller.clone())),
-            Role::Operator(actor) => Self::All(manager.clone().acting_for(actor.clone())),
+            Role::Operator(actor) => Self::All(manager.clone().acting_for(actor.clone()), actor.clone()),
         }
     }
 
@@ -41,14 +41,14 @@ impl<'m, S: KeyStore + Clone> Keys<'m, S> {
     pub(super) fn into_manager(self) -> Result<KeyManager<S>, ManageError> {
         match self {
             Self::OfOwner(_) => Err(ManageError::not_found()),
-            Self::All(manager) => Ok(manager),
+            Self::All(manager, _) => Ok(manager),
         }
     }
 
     pub(super) fn can_grant(&self, scope: &Scope) -> bool {
         match self {
             Self::OfOwner(delegate) => delegate.can_grant(scope),
-            Self::All(_) => true,
+            Self::All(..) => true,
         }
     }
 
@@ -64,7 +64,7 @@ impl<'m, S: KeyStore + Clone> Keys<'m, S> {
     ) -> Result<Vec<Record>, ManageError> {
         match self {
             Self::OfOwner(delegate) => delegate.list(filter, after, limit).await,
-            Self::All(manager) => manager.list(&filter, after, limit).await,
+            Self::All(manager, _) => manager.list(&filter, after, limit).await,
         }
     }
 
@@ -77,7 +77,7 @@ impl<'m, S: KeyStore + Clone> Keys<'m, S> {
     ) -> Result<Vec<Record>, ManageError> {
         match self {
             Self::OfOwner(delegate) => delegate.search(filter, after, limit).await,
-            Self::All(manager) => manager.search(&filter, after, limit).await,
+            Self::All(manager, _) => manager.search(&filter, after, limit).await,
         }
     }
 
@@ -86,6 +86,9 @@ impl<'m, S: KeyStore + Clone> Keys<'m, S> {
     }
 
     pub(super) async fn update(&self, id: &KeyId, update: KeyUpdate) -> Result<Record, ManageError> {
+        if update.scopes.is_some() || update.expires_at.is_some() {
+            self.check_not_own(id)?;
+        }
         by!(self, keys => keys.update(id, update).await)
     }
 
@@ -98,6 +101,7 @@ impl<'m, S: KeyStore + Clone> Keys<'m, S> {
     }
 
     pub(super) async fn disable(&self, id: &KeyId, reason: &str) -> Result<Record, ManageError> {
+        self.check_not_own(id)?;
         by!(self, keys => keys.disable(id, reason).await)
     }
 
@@ -106,7 +110,20 @@ impl<'m, S: KeyStore + Clone> Keys<'m, S> {
     }
 
     pub(super) async fn revoke(&self, id: &KeyId, reason: &str) -> Result<(), ManageError> {
+        self.check_not_own(id)?;
         by!(self, keys => keys.revoke(id, reason).await)
+    }
+
+    /// Checks that an operator does not end the key that it has signed in with: it may be the last one. A customer is checked by the rule
+    /// of the last manager.
+    fn check_not_own(&self, id: &KeyId) -> Result<(), ManageError> {
+        match self {
+            Self::All(_, actor) if actor.subjects().any(|own| own == Subject::Key(id)) => {
+                let message = "you have signed in with it: to end it, sign in with another one";
+                Err(ManageError::forbidden("own_key", message))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -114,7 +131,7 @@ impl<S: KeyStore + UsageStore> Keys<'_, S> {
     pub(super) async fn usage(&self, query: UsageQuery) -> Result<Vec<UsageLine>, ManageError> {
         match self {
             Self::OfOwner(delegate) => delegate.query_usage(query).await,
-            Self::All(manager) => manager.query_usage(&query).await,
+            Self::All(manager, _) => manager.query_usage(&query).await,
         }
     }
 }
@@ -123,7 +140,7 @@ impl<S: KeyStore + AuditLog> Keys<'_, S> {
     pub(super) async fn audit(&self, query: AuditQuery) -> Result<Vec<AuditEntry>, ManageError> {
         match self {
             Self::OfOwner(delegate) => delegate.query_audit(query).await,
-            Self::All(manager) => manager.query_audit(&query).await,
+            Self::All(manager, _) => manager.query_audit(&query).await,
         }
     }
 }

@@ -151,6 +151,7 @@ fn label(field: &str) -> &str {
         "grace_seconds" => "Grace",
         "reason" => "Reason",
         "role" => "Role",
+        "own_key" => "Your key",
         other => other,
     }
 }

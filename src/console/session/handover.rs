@@ -16,7 +16,7 @@ use crate::environment::Environment;
 use crate::error::{InvalidValue, InvalidValueKind};
 use crate::manage::ExternalCaller;
 use crate::owner::Owner;
-use crate::scope::Scopes;
+use crate::scope::{Requirement, Scopes};
 
 /// A visitor to whom the application opens the console: who acts, whose keys it manages, and what its keys may be.
 ///
@@ -125,6 +125,14 @@ impl Handover {
     #[must_use]
     pub fn keys_end_by(mut self, end: Timestamp) -> Self {
         self.limits.keys_end_by = Some(end);
+        self
+    }
+
+    /// Rejects changes that would leave the owner without a key that meets a requirement, such as the scopes by which the application hands a
+    /// key over: as [`Delegate::keeping_manager`](crate::manage::Delegate::keeping_manager) does.
+    #[must_use]
+    pub fn keeping_manager(mut self, requirement: Requirement) -> Self {
+        self.state.keeps = Some(requirement);
         self
     }
 

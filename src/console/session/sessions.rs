@@ -231,7 +231,7 @@ impl<S> Sessions<S> {
 
     /// Lets a pasted key of an organization, or a member of it with a password, manage the keys of all owners, as an operator. A key has to be
     /// live, and to meet the requirement, as has the role of a member there. Keys and roles of other organizations never suffice, whatever their
-    /// scopes: customers give those out themselves.
+    /// scopes: customers give those out themselves. An operator cannot end the key that it has signed in with: it may be the last one.
     #[must_use]
     pub fn operators(self, organization: impl Into<Box<str>>, requirement: Requirement) -> Self {
         Self { operators: Some((organization.into(), requirement)), ..self }

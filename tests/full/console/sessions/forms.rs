@@ -145,6 +145,34 @@ async fn a_key_that_meets_the_requirement_of_operators_gets_the_keys_of_all() {
 }
 
 #[tokio::test]
+async fn an_operator_does_not_end_the_key_that_it_has_signed_in_with() {
+    let staff = Requirement::all_of(["staff"]).unwrap();
+    let world =
+        World::with(MemoryStore::new(), |console| console.pasted_keys().operators("acme", staff)).await;
+    let ((text, own), (other_text, other)) = (world.key("staff").await, world.key("staff").await);
+    let mut visitor = world.visitor();
+    visitor.paste(&text).await;
+    let path = format!("/keys/{}", own.id);
+    for (page, fields) in [
+        (format!("{path}/disable"), &[][..]),
+        (format!("{path}/revoke"), &[("confirmation", &*own.hint)]),
+        (format!("{path}/permissions"), &[("before", "staff")]),
+    ] {
+        let answer = visitor.post(&page, fields).await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{page} {}", answer.html);
+        assert!(answer.has("Your key: you have signed in with it"), "{page} {}", answer.html);
+    }
+    assert!(world.keys().await.iter().all(|key| [&own, &other].contains(&key)), "nothing was changed");
+    // Its name opens nothing. Another operator may end it, and a session by it ends.
+    let renamed = visitor.post(&format!("{path}/name"), &[("name", "Mine")]).await;
+    assert_eq!(renamed.status, StatusCode::SEE_OTHER);
+    let mut second = world.visitor();
+    second.paste(&other_text).await;
+    assert_eq!(second.post(&format!("{path}/disable"), &[]).await.status, StatusCode::SEE_OTHER);
+    assert!(second.is_in().await && !visitor.is_in().await);
+}
+
+#[tokio::test]
 async fn no_key_of_another_organization_and_no_test_key_is_an_operator() {
     let staff = Requirement::all_of(["staff"]).unwrap();
     let world =

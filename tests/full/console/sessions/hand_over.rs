@@ -168,6 +168,24 @@ async fn keys_end_when_the_hand_over_and_its_actor_say() {
 }
 
 #[tokio::test]
+async fn the_last_key_that_manages_keys_is_not_ended_after_a_hand_over() {
+    let world = World::new().await;
+    let (text, opener) = world.key("keys.manage notes.*").await;
+    let needed = || Requirement::all_of(["keys.manage"]).unwrap();
+    let actor = world.principal(&text).await.actor().requires(needed());
+    let scopes = "keys.manage notes.*".parse().unwrap();
+    let mut visitor = world.signed_in(handover(actor).scopes(scopes).keeping_manager(needed())).await;
+    world.key("notes.*").await;
+    let disable = format!("/keys/{}/disable", opener.id);
+    let page = visitor.post(&disable, &[]).await;
+    assert_eq!(page.status, StatusCode::CONFLICT, "{}", page.html);
+    assert!(page.has("This is the last key that can manage keys"));
+    world.key("keys.manage").await;
+    assert!(visitor.post(&disable, &[]).await.status.is_redirection());
+    assert!(!visitor.is_in().await);
+}
+
+#[tokio::test]
 async fn an_operator_is_handed_over_to_the_keys_of_all_owners() {
     let world = World::new().await;
     world.key("notes.read").await;
