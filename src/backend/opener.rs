@@ -30,6 +30,19 @@ impl Actor {
         })
     }
 
+    /// Returns whether the actor can be an operator: an application with a name, or a key or a user that is required to hold scopes for an
+    /// organization or a project. Without that, keys of any owner would do.
+    #[cfg(feature = "console")]
+    pub(crate) fn is_operator(&self) -> bool {
+        match self {
+            Self::System { name } => name.is_some(),
+            Self::External { .. } | Self::Session(_) => false,
+            Self::Key(KeyActor { context, .. }) | Self::User(UserActor { context, .. }) => {
+                context.requirements.iter().any(|need| need.resource.is_some())
+            }
+        }
+    }
+
     /// Encodes all that is needed to authorize the actor again. `None` for an actor that opens no session.
     pub(crate) fn to_json(&self) -> Option<Value> {
         Some(match self {

@@ -242,7 +242,8 @@ impl<S: KeyStore + UsageStore + AuditLog + Clone> Console<S> {
     ///
     /// # Errors
     ///
-    /// When the address is not one of HTTPS, or of this machine; or its path has anything but letters, digits, `-`, `_`, `~` and slashes.
+    /// When the address is not one of HTTPS, or of this machine; or its path has anything but letters, digits, `-`, `_`, `~` and slashes; or the
+    /// manager has a digester that the authenticator lacks.
     ///
     /// ```
     /// # use tower_api_key::console::Console;
@@ -256,7 +257,10 @@ impl<S: KeyStore + UsageStore + AuditLog + Clone> Console<S> {
     /// assert!(console.clone().sessions(&authenticator, "https://app.example.com/keys").is_ok());
     /// # Ok::<(), tower_api_key::ConfigError>(())
     /// ```
-    pub fn sessions(self, authenticator: &Authenticator, address: &str) -> Result<Sessions<S>, ConfigError> {
+    pub fn sessions(self, authenticator: &Authenticator, address: &str) -> Result<Sessions<S>, ConfigError>
+    where
+        S: KeyStore,
+    {
         Sessions::new(
             self.manager,
             self.permissions,

@@ -49,18 +49,16 @@ impl SignedIn {
         Self { role: Role::Customer(caller), read_only: false, session: None }
     }
 
-    /// Returns an operator, who gets the keys of all owners: a [named](Actor::named) one, or a key or a user in this store that meets a
-    /// requirement of the application, such as `principal.actor().requires(…)`. The store authorizes a key or a user before each page, and in
-    /// the transaction of each change. Without a requirement, any active key opens this door.
+    /// Returns an operator, who gets the keys of all owners: a [named](Actor::named) one, or a live key or a user in this store that meets a
+    /// requirement for the application's own organization, by [`Actor::requires_for`]. The store authorizes a key or a user before each page, and
+    /// in the transaction of each change.
     ///
     /// # Errors
     ///
-    /// When it is an [`Actor::External`], of which no store knows whether it is an operator.
+    /// When it is an [`Actor::External`], of which no store knows whether it is an operator; or a key or a user without a requirement for an
+    /// organization or a project: keys of any owner would open this door.
     pub fn operator(actor: Actor) -> Result<Self, InvalidValue> {
-        if matches!(actor, Actor::External { .. }) {
-            let message = "an operator must be a named actor (`Actor::named`), or a key or a user of the store, got an external caller";
-            return Err(InvalidValue::new(InvalidValueKind::Operator, message));
-        }
+        let actor = check_operator(actor)?;
         Ok(Self { role: Role::Operator(actor), read_only: false, session: None })
     }
 
@@ -69,6 +67,14 @@ impl SignedIn {
     pub fn read_only(self) -> Self {
         Self { read_only: true, ..self }
     }
+}
+
+pub(super) fn check_operator(actor: Actor) -> Result<Actor, InvalidValue> {
+    if actor.is_operator() {
+        return Ok(actor);
+    }
+    let message = "an operator must be a named actor (`Actor::named`), or a key or a user of the store with a requirement for the application's own organization (`Actor::requires_for`)";
+    Err(InvalidValue::new(InvalidValueKind::Operator, message))
 }
 
 impl From<ExternalCaller> for SignedIn {

@@ -121,6 +121,23 @@ impl<S: KeyStore> KeyManager<S> {
         Ok(Self { digesters, clock, lease, policy, ..Self::new(store, format) })
     }
 
+    /// Returns the manager of the sessions that an authenticator looks up, by its clock.
+    ///
+    /// # Errors
+    ///
+    /// When the authenticator lacks the digester of the manager, and would find none of them.
+    #[cfg(feature = "console")]
+    pub(crate) fn of_sessions(self, authenticator: &Authenticator) -> Result<Self, ConfigError> {
+        let (Digesters { current, former }, clock, _) = authenticator.shared();
+        let own = self.digesters.current.fingerprint();
+        let is_former = || former.iter().any(|former| former.fingerprint().as_ref() == Some(&own));
+        if own != current.fingerprint() && !is_former() {
+            let message = "the manager of the console has a digester that its authenticator lacks: create it by `KeyManager::for_authenticator`";
+            return Err(ConfigError::new(ConfigErrorKind::Console, message));
+        }
+        Ok(Self { clock, ..self })
+    }
+
     /// Sets the format of new keys, for a service with several kinds of keys.
     #[must_use]
     pub fn with_format(self, format: impl Mint) -> Self {

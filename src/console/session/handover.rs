@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use super::state::{Door, Environments, Limits, State};
 use crate::backend::Actor;
 use crate::clock::Timestamp;
+use crate::console::signed_in::check_operator;
 use crate::credential::Scheme;
 use crate::environment::Environment;
 use crate::error::{InvalidValue, InvalidValueKind};
@@ -65,19 +66,27 @@ impl Handover {
         Ok(Self::new(actor, Door::Customer, owner))
     }
 
-    /// Creates the hand-over of an operator, who manages the keys of all owners: an application with a [name](Actor::named), or a key or a
-    /// user of the store that meets a requirement, such as `principal.actor().requires(…)`.
+    /// Creates the hand-over of an operator, who manages the keys of all owners: an application with a [name](Actor::named), or a live key or a
+    /// user of the store that meets a requirement for the application's own organization, by [`Actor::requires_for`]. Its keys have no limits.
     ///
     /// # Errors
     ///
     /// When it is neither.
     pub fn operator(actor: Actor) -> Result<Self, InvalidValue> {
-        if matches!(actor, Actor::External { .. }) || actor.opener().is_none() {
-            let message =
-                "an operator must be a named actor (`Actor::named`), or a key or a user of the store";
-            return Err(InvalidValue::new(InvalidValueKind::Operator, message));
-        }
-        Ok(Self::new(actor, Door::Operator, no_owner()))
+        Ok(Self::new(check_operator(actor)?, Door::Operator, no_owner()))
+    }
+
+    /// Returns a limit that was set for an operator, who has none.
+    pub(super) fn limit_of_operator(&self) -> Option<&'static str> {
+        let fields = [
+            ("scopes", !self.scopes.is_empty()),
+            ("sources", !self.limits.sources.is_empty()),
+            ("expires_at", self.limits.keys_end_by.is_some()),
+            ("environment", self.state.environments != Environments::One(Environment::Live)),
+            ("manager", self.state.keeps.is_some()),
+        ];
+        let is_operator = self.state.door == Door::Operator;
+        fields.into_iter().find(|(_, is_set)| is_operator && *is_set).map(|(field, _)| field)
     }
 
     fn new(opener: Actor, door: Door, owner: Owner) -> Self {

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use super::address::{Address, Origin, may_link_to};
 use super::cookies::{Cookie, Cookies};
 use super::handover::{Handover, SignInUrl};
-use super::state::State;
+use super::state::{Door, State};
 use super::strip::StripCookieLayer;
 use crate::authenticator::Authenticator;
 use crate::backend::{Actor, BackendError, Caller, KeyStore, Rotation};
@@ -171,7 +171,10 @@ impl<S> Sessions<S> {
         members: Option<Router<Arc<Shared<S>>>>,
         authenticator: &Authenticator,
         address: &str,
-    ) -> Result<Self, ConfigError> {
+    ) -> Result<Self, ConfigError>
+    where
+        S: KeyStore,
+    {
         let address = Address::parse(address)?;
         if !address.origin.is_secure() && !address.origin.is_loopback() {
             return Err(invalid(
@@ -180,7 +183,7 @@ impl<S> Sessions<S> {
         }
         let cookies = Arc::new(Cookies::new(&address, false));
         Ok(Self {
-            manager,
+            manager: manager.of_sessions(authenticator)?,
             permissions,
             hint,
             look,
@@ -313,7 +316,8 @@ impl<S: KeyStore> Sessions<S> {
     ///
     /// # Errors
     ///
-    /// [`Invalid`](ManageErrorKind::Invalid) if the return URL leads to an origin that is not [one of the application](Self::origin);
+    /// [`Invalid`](ManageErrorKind::Invalid) if the return URL leads to an origin that is not [one of the application](Self::origin), or if the
+    /// hand-over of an operator has limits: scopes, sources, an environment or an end of its keys;
     /// [`Forbidden`](ManageErrorKind::Forbidden) if the actor is a key or a user that is not active, lacks a requirement or a source, or may not
     /// manage the keys of the owner or of the environment;
     /// [`Conflict`](ManageErrorKind::Conflict) if the owner was deleted; [`Unavailable`](ManageErrorKind::Unavailable) if the store fails.
@@ -361,6 +365,10 @@ impl<S: KeyStore> Sessions<S> {
 
     /// Stores a code for a browser, or for any if it is empty.
     async fn code_for(&self, handover: Handover, browser: &str) -> Result<RevealedKey, ManageError> {
+        if let Some(field) = handover.limit_of_operator() {
+            let message = "cannot be limited for an operator, who manages the keys of all owners";
+            return Err(ManageError::invalid(vec![FieldError::new(field, message)]));
+        }
         let Handover { state, limits, owner, scopes } = handover;
         let return_url = state.return_url.as_deref();
         if return_url.is_some_and(|url| !may_link_to(url, &self.origins)) {
@@ -369,6 +377,9 @@ impl<S: KeyStore> Sessions<S> {
         }
         let state = State { limits: Some(limits.clone()), ..state };
         if let Some(authorized) = self.manager.authorize_actor(&state.opener, None).await? {
+            if state.door == Door::Operator && authorized.record().environment != Environment::Live {
+                return Err(ManageError::forbidden("environment", "must be live for an operator"));
+            }
             if let Some(grant) = state.grant(&owner, &scopes) {
                 grant.role_of(authorized.record())?;
             }

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use tower_api_key::Requirement;
 use tower_api_key::backend::{Actor, AuditLog, AuditQuery};
-use tower_api_key::console::Handover;
-use tower_api_key::manage::ManageErrorKind;
+use tower_api_key::console::{Console, Handover, SignedIn};
+use tower_api_key::manage::{KeyManager, ManageErrorKind, NewKey};
+use tower_api_key::principal::Resource;
+use tower_api_key::{Authenticator, Environment, KeyFormat, MemoryStore, Owner, Requirement, Source};
 
 use crate::console::sessions::visitor::Visitor;
-use crate::console::sessions::world::{ADDRESS, World, acme, ann, handover};
+use crate::console::sessions::world::{ADDRESS, World, acme, ann, handover, scopes};
 use crate::console::world::START;
 
 #[tokio::test]
@@ -173,8 +174,8 @@ async fn the_last_key_that_manages_keys_is_not_ended_after_a_hand_over() {
     let (text, opener) = world.key("keys.manage notes.*").await;
     let needed = || Requirement::all_of(["keys.manage"]).unwrap();
     let actor = world.principal(&text).await.actor().requires(needed());
-    let scopes = "keys.manage notes.*".parse().unwrap();
-    let mut visitor = world.signed_in(handover(actor).scopes(scopes).keeping_manager(needed())).await;
+    let granted = scopes("keys.manage notes.*");
+    let mut visitor = world.signed_in(handover(actor).scopes(granted).keeping_manager(needed())).await;
     world.key("notes.*").await;
     let disable = format!("/keys/{}/disable", opener.id);
     let page = visitor.post(&disable, &[]).await;
@@ -204,13 +205,78 @@ async fn an_operator_is_handed_over_to_the_keys_of_all_owners() {
     assert_eq!(auditor.post(&format!("/keys/{}/name", key.id), &fields).await.status, StatusCode::FORBIDDEN);
 }
 
+/// The hand-over of a key with the scope `staff` of the operators.
+fn operator(actor: &Actor) -> Handover {
+    let staff = Requirement::all_of(["staff"]).unwrap();
+    Handover::operator(actor.clone().requires_for(staff, Resource::Organization("acme"))).unwrap()
+}
+
+#[tokio::test]
+async fn a_key_is_handed_over_as_an_operator_by_a_requirement_for_one_organization() {
+    let world = World::new().await;
+    let create = async |owner: Owner, list, environment| {
+        let new = NewKey::new(owner).scopes(scopes(list)).environment(environment);
+        let text = world.manager.create(new).await.unwrap().reveal();
+        world.principal(text.as_str()).await.actor()
+    };
+    let staff = create(acme(), "staff", Environment::Live).await;
+    for lax in [staff.clone(), staff.clone().requires("staff".parse().unwrap()), Actor::system()] {
+        assert!(Handover::operator(lax.clone()).is_err() && SignedIn::operator(lax).is_err());
+    }
+    for other in [
+        create(Owner::organization("globex"), "*", Environment::Live).await,
+        create(acme(), "staff", Environment::Test).await,
+    ] {
+        let error = world.console.session_for(operator(&other)).await.unwrap_err();
+        assert_eq!(error.kind(), ManageErrorKind::Forbidden);
+    }
+    assert!(world.signed_in(operator(&staff)).await.get("/keys").await.has("all owners"));
+}
+
+#[tokio::test]
+async fn the_hand_over_of_an_operator_has_no_limits() {
+    let world = World::new().await;
+    let staff = || Handover::operator(Actor::named("staff:3")).unwrap();
+    for (limited, field) in [
+        (staff().scopes(scopes("notes.*")), "scopes"),
+        (staff().sources([Source::bearer()]), "sources"),
+        (staff().keys_end_by(START), "expires_at"),
+        (staff().environment(Environment::Test), "environment"),
+        (staff().across_environments(), "environment"),
+        (staff().keeping_manager("staff".parse().unwrap()), "manager"),
+    ] {
+        let error = world.console.session_for(limited).await.unwrap_err();
+        assert_eq!((error.kind(), error.fields()[0].field), (ManageErrorKind::Invalid, field));
+    }
+}
+
+#[tokio::test]
+async fn a_console_has_the_digester_of_its_authenticator() {
+    use tower_api_key::digest::Digester;
+
+    let store = MemoryStore::new();
+    let pepper = |byte| Digester::hmac_sha256(&[byte; 32]).unwrap();
+    let open = |authenticator: tower_api_key::AuthenticatorBuilder| {
+        let manager = KeyManager::new(store.clone(), KeyFormat::new("demo").unwrap()).digester(pepper(7));
+        let console = Console::new(manager.with_permissions(crate::console::world::permissions())).unwrap();
+        console.sessions(&authenticator.build().unwrap(), ADDRESS).map(drop)
+    };
+    let builder = || Authenticator::builder(store.clone());
+    for other in [builder(), builder().digester(pepper(8))] {
+        let error = open(other).unwrap_err();
+        assert!(error.to_string().contains("has a digester that its authenticator lacks"), "{error}");
+    }
+    // That of a former pepper is not lost yet.
+    assert!(open(builder().digester(pepper(7))).is_ok());
+    assert!(open(builder().digester(pepper(8)).former_digester(pepper(7))).is_ok());
+}
+
 #[tokio::test]
 async fn an_actor_that_is_not_active_is_not_handed_over() {
     let world = World::new().await;
     let (text, key) = world.key("notes.*").await;
     let actor = world.principal(&text).await.actor();
-    let needs = actor.clone().requires(Requirement::all_of(["staff"]).unwrap());
-    let error = world.console.session_for(Handover::operator(needs).unwrap()).await.unwrap_err();
+    let error = world.console.session_for(operator(&actor)).await.unwrap_err();
     assert_eq!(error.kind(), ManageErrorKind::Forbidden);
     world.manager.revoke(&key.id, "lost").await.unwrap();
     let error = world.console.session_for(handover(actor)).await.unwrap_err();
@@ -222,9 +288,7 @@ async fn a_session_opens_the_console_that_it_was_made_for() {
     let world = World::new().await;
     let visitor = world.signed_in(handover(ann())).await;
     // Another console over the same store, on the same origin.
-    let console = tower_api_key::console::Console::new(
-        world.manager.clone().with_permissions(crate::console::world::permissions()),
-    );
+    let console = Console::new(world.manager.clone().with_permissions(crate::console::world::permissions()));
     let other = console.unwrap().sessions(&world.authenticator, "https://app.example.com/staff").unwrap();
     let origin = crate::console::world::serve(axum::Router::new().nest("/staff", other.routes())).await;
     let mut moved = Visitor::new(format!("{origin}/staff"));
