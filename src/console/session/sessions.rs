@@ -131,7 +131,8 @@ const PURGE_INTERVAL: i64 = 10 * 60 * 1_000;
 ///
 /// The cookie of a session has a name with `__Host-` and the base of the console, and is `Secure`, `HttpOnly` and `SameSite=Lax`. Only the pages of
 /// the console read it. A code is redeemed by a form of the page at its URL, so that no preview of a link uses it up, and only with the cookie
-/// of the browser that got it. A form to sign in is tied to its browser as well: another site can sign no visitor in.
+/// of the browser that got it. A form to sign in is tied to its browser as well: another site can sign no visitor in. Each attempt with a key or a
+/// password that fails is reported to the log, the metrics and the audit hook of the authenticator, as a rejected request is.
 ///
 /// The opener is authorized before each page, and with its session in the transaction of each change. An opener that is a key or a user ends its
 /// pages with its own end, and loses what it loses. Any other opener is an account of the application, which ends its sessions by

@@ -26,6 +26,7 @@ use crate::console::page::{Problem, Shell, redirect, render};
 use crate::console::shared::{Shared, SharedState};
 use crate::environment::Environment;
 use crate::manage::{ManageError, ManageErrorKind};
+use crate::path::template;
 use crate::principal::Principal;
 use crate::record::Record;
 use crate::reject::{Reason, Rejection};
@@ -172,7 +173,10 @@ pub(super) async fn sign_in<S: KeyStore>(
     };
     let principal = match admitted {
         Ok(principal) => principal,
-        Err(rejection) => return Ok(refuse(status_of(&rejection), error_of(&rejection))?),
+        Err(rejection) => {
+            rejection.report(template(&head.extensions));
+            return Ok(refuse(status_of(&rejection), error_of(&rejection))?);
+        }
     };
     match sessions.enter(&principal).await {
         Ok(cookie) => {
@@ -180,6 +184,8 @@ pub(super) async fn sign_in<S: KeyStore>(
             Ok(entered(&sessions, cookie))
         }
         Err(error) if error.kind() == ManageErrorKind::Forbidden => {
+            let lacking = principal.reject(Reason::MissingScope(CONSOLE.into()));
+            lacking.report(template(&head.extensions));
             let text = "This key does not open these pages: it needs the permission `console`.";
             Ok(refuse(StatusCode::FORBIDDEN, text)?)
         }

@@ -1,8 +1,9 @@
 //! The forms to sign in, by a key or a password.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use http::{Method, StatusCode};
+use tower_api_key::audit::{Action, AuditEvent};
 use tower_api_key::backend::{Actor, AuditLog, AuditQuery, KeyFilter, OwnerChange, OwnerStore};
 use tower_api_key::clock::ManualClock;
 use tower_api_key::console::Sessions;
@@ -52,6 +53,32 @@ async fn other_texts_open_nothing_and_are_not_shown_again() {
         assert!(text.is_empty() || !page.has(text), "{text}");
         assert!(page.has("role=\"alert\"") && !visitor.is_signed_in());
     }
+}
+
+#[tokio::test]
+async fn each_attempt_that_fails_is_reported_as_a_rejected_request_is() {
+    let (store, clock) = (MemoryStore::new(), Arc::new(ManualClock::new(START)));
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let recorded = Arc::clone(&seen);
+    let hook =
+        move |event: &AuditEvent| recorded.lock().unwrap().push((event.action.clone(), event.key.clone()));
+    let authenticator = Authenticator::builder(store.clone()).audit(hook).with_clock(Arc::clone(&clock));
+    let world = World::by(store, clock, authenticator.build().unwrap(), Sessions::pasted_keys).await;
+    let ((without, weak), (revoked, ended)) = (world.key("notes.read").await, world.key("console").await);
+    world.manager.revoke(&ended.id, "lost").await.unwrap();
+    let mut visitor = world.visitor();
+    for (text, reason, key) in [
+        ("demo_live_wrong", "unknown", None),
+        (&*revoked, "revoked", None),
+        (&*without, "missing_scope", Some(weak.id)),
+    ] {
+        visitor.paste(text).await;
+        let expected = (Action::Rejected { reason }, key);
+        assert_eq!(std::mem::take(&mut *seen.lock().unwrap()), [expected]);
+    }
+    let (good, _) = world.key("console").await;
+    visitor.paste(&good).await;
+    assert_eq!(*seen.lock().unwrap(), [], "no attempt has failed");
 }
 
 #[tokio::test]
