@@ -76,7 +76,8 @@ pub(super) async fn form<S: KeyStore>(
     }
     // A link can name either, so each says nothing more than that.
     let notice = match (query.has("ended"), query.has("stopped")) {
-        (_, true) => Some("Your session has ended, so nothing was changed."),
+        // The same form may have been sent before, and its change have ended the session.
+        (_, true) => Some("Your session has ended. Sign in to see whether your change was made."),
         (true, _) => Some("Your session has ended."),
         _ => None,
     };

@@ -38,6 +38,10 @@ async fn a_session_ends_when_another_one_takes_its_place() {
     visitor.jar.extend(sent.jar);
     assert_eq!(visitor.redeem(&code).await.location(), "./keys");
     assert!(visitor.is_in().await && !former.is_in().await);
+    // By a form as well.
+    let (mut former, (text, _)) = (visitor.clone(), world.key("console").await);
+    assert_eq!(visitor.paste(&text).await.location(), "./keys");
+    assert!(visitor.is_in().await && !former.is_in().await);
     // A code that does not work ends nothing.
     visitor.jar.extend(world.sent(handover(ann())).await.0.jar);
     assert_eq!(visitor.redeem(&code).await.status, StatusCode::FORBIDDEN);
@@ -127,9 +131,26 @@ async fn a_form_that_arrives_while_its_session_ends_changes_nothing() {
         };
         let (page, ()) = tokio::join!(sent, ending);
         assert_eq!(page.location(), "../../sign-in?stopped", "{way}");
-        assert!(renaming.get("/sign-in?stopped").await.has("nothing was changed"));
+        assert!(renaming.get("/sign-in?stopped").await.has("Sign in to see whether your change was made"));
         assert_eq!(world.keys().await, before, "{way}");
     }
+}
+
+#[tokio::test]
+async fn a_form_that_is_sent_twice_and_ends_its_session_does_not_claim_that_nothing_was_changed() {
+    let world = World::new().await;
+    let (text, opener) = world.key("console notes.*").await;
+    let mut visitor = world.visitor();
+    visitor.paste(&text).await;
+    let path = format!("/keys/{}/rotate", opener.id);
+    let form = visitor.get(&path).await.field("form");
+    let fields = [("form", &*form), ("grace", "none")];
+    let first = visitor.clone().post(&path, &fields).await;
+    assert_eq!(first.status, StatusCode::CREATED, "{}", first.html);
+    let second = visitor.post(&path, &fields).await;
+    assert_eq!(second.location(), "../../sign-in?stopped");
+    let page = visitor.get("/sign-in?stopped").await;
+    assert!(page.has("Your session has ended.") && !page.has("nothing was changed"), "{}", page.html);
 }
 
 #[tokio::test]
