@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, OriginalUri, RawQuery, Request, State};
-use axum::http::header::{ALLOW, CACHE_CONTROL, FORWARDED, HOST, RETRY_AFTER};
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::header::{ALLOW, CACHE_CONTROL, FORWARDED, HOST, RETRY_AFTER, VIA};
+use axum::http::{HeaderName, HeaderValue, StatusCode, Version};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tower_http::csrf::ProtectionError;
@@ -19,6 +19,16 @@ use crate::trace::{self, Once};
 
 /// Most slashes of the path of a page.
 const DEEPEST: usize = 4;
+
+/// Headers that proxies add.
+const OF_PROXIES: [HeaderName; 6] = [
+    FORWARDED,
+    VIA,
+    HeaderName::from_static("x-forwarded-for"),
+    HeaderName::from_static("x-forwarded-host"),
+    HeaderName::from_static("x-forwarded-proto"),
+    HeaderName::from_static("x-real-ip"),
+];
 
 /// Writes the page of a problem, within the frame of the console.
 pub(super) async fn frame<S: Send + Sync + 'static>(
@@ -53,10 +63,9 @@ pub(super) async fn frame<S: Send + Sync + 'static>(
 /// Returns whether a request comes from this machine, and from a page of it: another site may have its name resolved to this address.
 fn is_local(request: &Request, host: &str) -> bool {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    let is_forwarded =
-        [FORWARDED, HeaderName::from_static("x-forwarded-for"), HeaderName::from_static("x-real-ip")]
-            .iter()
-            .any(|name| request.headers().contains_key(name));
+    // Proxies that name no client speak HTTP/1.0, as nginx does by default; browsers do not.
+    let is_forwarded = request.version() < Version::HTTP_11
+        || OF_PROXIES.iter().any(|name| request.headers().contains_key(name));
     let mut named = request.headers().get_all(HOST).iter().map(HeaderValue::as_bytes);
     let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
     let names =

@@ -89,11 +89,31 @@ async fn a_request_that_a_proxy_forwards_or_that_names_another_host_is_rejected(
         ("x-forwarded-for", "203.0.113.7"),
         ("forwarded", "for=203.0.113.7"),
         ("x-real-ip", "203.0.113.7"),
+        ("x-forwarded-host", "app.example.com"),
+        ("x-forwarded-proto", "https"),
+        ("via", "1.1 proxy"),
         ("host", "evil.example"),
         ("host", "evil.example:3000"),
     ] {
         let page = visitor.send(Method::GET, "/sign-in", &[header], Full::default()).await;
         assert_eq!(page.status, StatusCode::FORBIDDEN, "{header:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_that_adds_no_header_is_rejected_by_its_version() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let (_, visitor) = serve(true).await;
+    let host = visitor.base.strip_prefix("http://").unwrap().strip_suffix("/console").unwrap();
+    for (version, expected) in [("1.0", "403"), ("1.1", "200")] {
+        let mut stream = tokio::net::TcpStream::connect(host).await.unwrap();
+        let request =
+            format!("GET /console/sign-in HTTP/{version}\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert_eq!(answer.split(' ').nth(1), Some(expected), "{version}");
     }
 }
 
