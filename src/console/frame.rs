@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, OriginalUri, RawQuery, Request, State};
-use axum::http::header::{ALLOW, CACHE_CONTROL, FORWARDED, HOST, RETRY_AFTER, VIA};
+use axum::http::header::{ALLOW, CACHE_CONTROL, FORWARDED, HOST, VIA};
 use axum::http::{HeaderName, HeaderValue, StatusCode, Version};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -53,9 +53,6 @@ pub(super) async fn frame<S: Send + Sync + 'static>(
     let mut page = problem.render(shell);
     if let Some(methods) = response.headers().get(ALLOW) {
         page.headers_mut().insert(ALLOW, methods.clone());
-    }
-    if page.status() == StatusCode::SERVICE_UNAVAILABLE {
-        page.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     page
 }

@@ -45,7 +45,9 @@ const MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// Sessions and codes of one opener: a link that is followed in a loop fills no store.
 const MAX_SESSIONS: usize = 100;
 /// The time between two purges by one node.
-const PURGE_INTERVAL: i64 = 10 * 60 * 1_000;
+const PURGE_INTERVAL: Duration = Duration::from_secs(10 * 60);
+/// The time after which a purge is tried again that failed, or that was dropped with its request.
+const PURGE_RETRY: Duration = Duration::from_secs(60);
 
 /// A console whose visitors have sessions of this crate, instead of those of the application: by [`Console::sessions`](super::super::Console::sessions).
 ///
@@ -159,8 +161,8 @@ pub struct Sessions<S> {
     pub(super) is_development: bool,
     origins: Vec<Origin>,
     lifetime: Duration,
-    /// When this node last purged, in milliseconds.
-    purged_at: Arc<AtomicI64>,
+    /// When this node purges again, in milliseconds.
+    next_purge: Arc<AtomicI64>,
 }
 
 impl<S> Sessions<S> {
@@ -200,7 +202,7 @@ impl<S> Sessions<S> {
             operators: None,
             is_development: false,
             lifetime: DEFAULT_LIFETIME,
-            purged_at: Arc::new(AtomicI64::new(i64::MIN)),
+            next_purge: Arc::new(AtomicI64::new(i64::MIN)),
         })
     }
 
@@ -467,13 +469,14 @@ impl<S: KeyStore> Sessions<S> {
 
     /// Deletes sessions that ended, once in a while. Their rows admit no visitor, so a failure does not concern this one.
     async fn purge(&self, now: Timestamp) {
-        let last = self.purged_at.load(Ordering::Relaxed);
-        if now.unix_millis().saturating_sub(last) < PURGE_INTERVAL {
+        if now.unix_millis() < self.next_purge.load(Ordering::Relaxed) {
             return;
         }
-        self.purged_at.store(now.unix_millis(), Ordering::Relaxed);
-        if let Err(error) = self.manager.purge_sessions(now).await {
-            trace::failed("purge of sessions", &Failure::Other(&error));
+        let next = |after| self.next_purge.store(now.saturating_add(after).unix_millis(), Ordering::Relaxed);
+        next(PURGE_RETRY);
+        match self.manager.purge_sessions(now).await {
+            Ok(()) => next(PURGE_INTERVAL),
+            Err(error) => trace::failed("purge of sessions", &Failure::Other(&error)),
         }
     }
 }

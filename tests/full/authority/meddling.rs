@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 use tower_api_key::backend::{
-    AuditEntry, AuditLog, AuditQuery, Backend, BackendError, BoxedChangeFeed, ChangeOutcome, KeyChange,
-    KeyFilter, KeyStore, Subscriber, UsageBatch, UsageLine, UsageQuery, UsageStore, WriteBack,
+    AuditEntry, AuditLog, AuditQuery, Backend, BackendError, BoxedChangeFeed, ChangeOutcome, KeyAction,
+    KeyChange, KeyFilter, KeyStore, Subscriber, UsageBatch, UsageLine, UsageQuery, UsageStore, WriteBack,
 };
 use tower_api_key::clock::Day;
 use tower_api_key::digest::Digest;
@@ -28,6 +28,7 @@ struct State {
     first_uses_fail: AtomicBool,
     first_uses_wait: watch::Sender<bool>,
     loses_answers: AtomicBool,
+    purges_fail: AtomicBool,
     lists_nodes: AtomicBool,
     after_get: Mutex<Option<KeyChange>>,
     before_change: Mutex<Option<KeyChange>>,
@@ -66,6 +67,11 @@ impl<S: KeyStore> Meddling<S> {
     /// Sets whether the results of changes are lost.
     pub(crate) fn lose_answers(&self, loses: bool) {
         self.state.loses_answers.store(loses, Ordering::SeqCst);
+    }
+
+    /// Sets whether purges of sessions fail.
+    pub(crate) fn fail_purges(&self, fails: bool) {
+        self.state.purges_fail.store(fails, Ordering::SeqCst);
     }
 
     /// Keeps a list of nodes, of which none acknowledges a change.
@@ -134,6 +140,10 @@ impl<S: KeyStore> Backend for Meddling<S> {
 impl<S: KeyStore> KeyStore for Meddling<S> {
     async fn change(&self, change: KeyChange) -> Result<ChangeOutcome, BackendError> {
         self.meddle(&self.state.before_change).await;
+        let is_purge = matches!(change.action, KeyAction::PurgeSessions(_));
+        if is_purge && self.state.purges_fail.load(Ordering::SeqCst) {
+            return Err(BackendError::unavailable("told to fail"));
+        }
         let changed = self.inner.change(change).await?;
         if self.state.loses_answers.load(Ordering::SeqCst) {
             return Err(BackendError::unavailable("the answer was lost"));

@@ -12,6 +12,7 @@ use tower_api_key::owner::{Membership, Organization};
 use tower_api_key::password::{PasswordLimits, Passwords};
 use tower_api_key::{Authenticator, Environment, MemoryStore, Owner, Requirement, Source};
 
+use crate::authority::meddling::Meddling;
 use crate::console::browser::{FORM, form};
 use crate::console::sessions::visitor::Visitor;
 use crate::console::sessions::world::{World, acme, ann, handover, scopes};
@@ -79,6 +80,22 @@ async fn each_attempt_that_fails_is_reported_as_a_rejected_request_is() {
     let (good, _) = world.key("console").await;
     visitor.paste(&good).await;
     assert_eq!(*seen.lock().unwrap(), [], "no attempt has failed");
+}
+
+#[tokio::test]
+async fn a_form_that_cannot_be_checked_may_be_sent_again() {
+    let world = World::with(Meddling::new(MemoryStore::new()), Sessions::pasted_keys).await;
+    let (text, _) = world.key("console").await;
+    let mut visitor = world.visitor();
+    world.store.fail(true);
+    let page = visitor.paste(&text).await;
+    assert_eq!(
+        (page.status, page.headers["retry-after"].as_bytes()),
+        (StatusCode::SERVICE_UNAVAILABLE, &b"1"[..])
+    );
+    assert!(page.has("The keys cannot be reached") && !visitor.is_signed_in());
+    world.store.fail(false);
+    assert_eq!(visitor.paste(&text).await.location(), "./keys");
 }
 
 #[tokio::test]

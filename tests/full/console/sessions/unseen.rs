@@ -7,11 +7,12 @@ use http::{Method, Request, StatusCode};
 use http_body_util::Full;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use tower_api_key::Reason;
 use tower_api_key::backend::{AuditLog, AuditQuery, KeyFilter, KeyStore, KeyUpdate};
 use tower_api_key::manage::{KeyManager, ManageErrorKind};
 use tower_api_key::record::KeyState;
+use tower_api_key::{MemoryStore, Reason};
 
+use crate::authority::meddling::Meddling;
 use crate::console::browser::Browser;
 use crate::console::sessions::world::{HOUR, World, ann, handover};
 
@@ -144,4 +145,20 @@ async fn ended_sessions_are_deleted_when_others_are_opened() {
     let manager: &KeyManager<_> = &world.manager;
     assert_eq!(manager.purge_ended(world.manager_now()).await.unwrap(), 1);
     assert_eq!(world.sessions().await, []);
+}
+
+#[tokio::test]
+async fn a_purge_that_fails_is_tried_again_soon() {
+    let world = World::with(Meddling::new(MemoryStore::new()), |console| console).await;
+    world.signed_in(handover(ann())).await;
+    world.clock.advance(10 * HOUR);
+    world.store.fail_purges(true);
+    world.signed_in(handover(ann())).await;
+    assert_eq!(world.sessions().await.len(), 4, "the visitor is in nevertheless");
+    world.store.fail_purges(false);
+    world.signed_in(handover(ann())).await;
+    assert_eq!(world.sessions().await.len(), 6, "not with each visitor");
+    world.clock.advance(Duration::from_secs(60));
+    world.signed_in(handover(ann())).await;
+    assert_eq!(world.sessions().await.len(), 6, "two of each");
 }
