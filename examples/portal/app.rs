@@ -50,7 +50,7 @@ pub(crate) fn app(
         .route("/", get(home))
         .route("/login", get(page).post(log_in))
         .route("/logout", post(log_out))
-        .route("/api-keys", get(open_keys))
+        .route("/api-keys", post(open_keys))
         .with_state(product)
         .layer(sessions);
     let for_programs = Router::new()

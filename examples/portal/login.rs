@@ -107,7 +107,7 @@ pub(crate) async fn home(State(product): State<Product>, session: Session) -> Re
     let user = product.users.of(&session).await?;
     let content = format!(
         r#"<p>You are {}.</p>
-<p><a href="/api-keys">API keys</a></p>
+<form method="post" action="/api-keys"><button>API keys</button></form>
 <form method="post" action="/logout"><button>Sign out</button></form>"#,
         user.id
     );

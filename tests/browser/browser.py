@@ -95,7 +95,7 @@ def sign_in(page, user, address=ADDRESS):
     page.goto(address)
     page.get_by_label("Ticket").fill(OPTIONS["credentials"][user])
     page.get_by_role("button", name="Sign in").click()
-    page.get_by_role("link", name="API keys").click()
+    page.get_by_role("button", name="API keys").click()
     page.get_by_role("button", name="Continue").click()
     page.wait_for_url("**/keys")
 

@@ -35,7 +35,7 @@ async fn sign_in(server: &Server, user: &str) -> String {
 
 /// Goes from the product to the pages, and returns the cookie of their session.
 async fn open(server: &Server, product: &str) -> String {
-    let handed_over = call(server, product, "/api-keys", "").await;
+    let handed_over = call(server, product, "/api-keys", "open=1").await;
     assert_eq!(handed_over.status, StatusCode::SEE_OTHER);
     let url = handed_over.headers["location"].to_str().unwrap().strip_prefix(&server.url("")).unwrap();
     let (path, code) = url.split_once("?code=").unwrap();

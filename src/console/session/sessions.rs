@@ -74,7 +74,7 @@ const PURGE_RETRY: Duration = Duration::from_secs(60);
 /// use axum::Router;
 /// use axum::body::Body;
 /// use axum::http::{Request, StatusCode};
-/// use axum::routing::get;
+/// use axum::routing::post;
 /// use tower::ServiceExt;
 /// use tower_api_key::backend::Actor;
 /// use tower_api_key::console::{Console, Handover, Sessions, SignInUrl};
@@ -88,7 +88,8 @@ const PURGE_RETRY: Duration = Duration::from_secs(60);
 /// let address = "https://app.example.com/settings/api-keys";
 /// let console = Console::new(manager)?.name("Acme Notes")?.sessions(&authenticator, address)?;
 ///
-/// /// The handler of the application, behind its own login, to which the button "API keys" leads.
+/// /// The handler of the application, behind its own login, to which the button "API keys" of a form leads. Each call makes a code, so it is
+/// /// no GET, which an image of another site could send.
 /// async fn open(console: Sessions<MemoryStore>) -> Result<SignInUrl, StatusCode> {
 ///     let handover = Handover::customer(Actor::external("user:17"), Owner::organization("acme"));
 ///     let handover = handover.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
@@ -99,10 +100,10 @@ const PURGE_RETRY: Duration = Duration::from_secs(60);
 /// let handing_over = console.clone();
 /// let app = Router::new()
 ///     .nest("/settings/api-keys", console.routes())
-///     .route("/open-api-keys", get(move || open(handing_over)))
+///     .route("/open-api-keys", post(move || open(handing_over)))
 ///     .layer(console.strip_cookie()); // handlers of the application do not see the session
 ///
-/// let to_console = app.clone().oneshot(Request::get("/open-api-keys").body(Body::empty())?).await?;
+/// let to_console = app.clone().oneshot(Request::post("/open-api-keys").body(Body::empty())?).await?;
 /// let (url, cookie) = (to_console.headers()["location"].to_str()?, to_console.headers()["set-cookie"].to_str()?);
 /// let (page, code) = url.split_once("?code=").ok_or("a code")?;
 /// assert_eq!(page, "https://app.example.com/settings/api-keys/sign-in");
@@ -315,7 +316,7 @@ impl<S> Sessions<S> {
 
 impl<S: KeyStore> Sessions<S> {
     /// Opens the console to a visitor whom the application has signed in: returns the URL to send the browser to, and the cookie to send with it.
-    /// The result is a redirection, if a handler returns it.
+    /// The result is a redirection, if a handler returns it. Let that be one of POST, as each call stores a code.
     ///
     /// # Errors
     ///
@@ -349,7 +350,8 @@ impl<S: KeyStore> Sessions<S> {
     /// Ends all sessions that an actor has opened, with the codes that were not redeemed yet, and returns their number. In this process that takes
     /// effect with the next request, in others within the lease.
     ///
-    /// Call it when the application signs a user out or removes one. A key or a user of the store need not be ended here: their sessions end
+    /// Call it when the application signs a user out or removes one, after its login no longer knows the user: a hand-over that was decided
+    /// before, and is stored after this, opens a session. A key or a user of the store need not be ended here: their sessions end
     /// with them.
     ///
     /// # Errors
