@@ -12,6 +12,7 @@ use tower::ServiceExt;
 use tower_api_key::backend::{Actor, AuditLog, AuditQuery, KeyFilter};
 use tower_api_key::console::{Console, SignedIn};
 use tower_api_key::manage::{KeyManager, NewKey};
+use tower_api_key::principal::Resource;
 use tower_api_key::{Environment, KeyFormat, MemoryStore, Record};
 
 use crate::console::browser::{Browser, FORM, Page};
@@ -168,11 +169,13 @@ async fn post(ops: &Browser, fields: &[(&'static str, String)]) -> Page {
 #[tokio::test]
 async fn an_operator_keeps_the_key_that_it_is_signed_in_with() {
     let world = World::new().await;
-    let (text, own) = world.manager.create(NewKey::for_organization("acme")).await.unwrap().into_parts();
+    let new = NewKey::for_organization("acme").scopes("notes.read".parse().unwrap());
+    let (text, own) = world.manager.create(new).await.unwrap().into_parts();
     for _ in 0..600 {
         world.key_of("acme", "CI").await;
     }
-    let actor = world.actor_of(text.as_str()).await;
+    let needed = "notes.read".parse().unwrap();
+    let actor = world.actor_of(text.as_str()).await.requires_for(needed, Resource::Organization("acme"));
     let door = move |(): ()| {
         let operator = SignedIn::operator(actor.clone()).unwrap();
         async move { Ok::<_, StatusCode>(operator) }
