@@ -1,5 +1,6 @@
 //! The service: forwards requests that are admitted, and answers all others; and the future of its response.
-//! Files that build on it, such as those of axum and of key management, are above.
+//! Each response gets headers for caches, and its principal where the layer adds it; a rejection is also reported. Only `layer` and `tonic` name
+//! this service: axum and key management use the principal that it leaves in a request.
 
 // Layer 8 of 10: decision.
 

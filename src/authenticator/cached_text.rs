@@ -1,4 +1,5 @@
-//! The text of a credential: what the cache has of it, and whether its source accepts it.
+//! The text of a credential: what the cache has of it, and whether its source accepts it. A lookup marks the entry that it finds as used; a check
+//! adds the source to the entry, and the checksum to `checksums`: atomics, without a lock.
 
 // Layer 8 of 10: decision.
 

@@ -102,7 +102,7 @@ pub struct SessionActor {
     clock: Arc<dyn Clock>,
 }
 
-/// What a hand-over lets the opener of a session do, beside what the opener may do itself: the owner of the keys, their scopes and their limits.
+/// What a hand-over permits to the opener of a session, of what the opener may do itself: the owner of the keys, their scopes and their limits.
 #[derive(Debug, Clone)]
 #[cfg_attr(not(feature = "console"), allow(dead_code, reason = "only the console opens sessions"))]
 pub(crate) struct Grant {
@@ -464,8 +464,7 @@ impl ActorRequirement {
 }
 
 impl AuthorizedActor {
-    /// Creates the authorized actor from the record that the caller was admitted with. For callers that the store cannot
-    /// authorize.
+    /// Creates the authorized actor from the record that the store has of it, or that the caller was admitted with.
     pub(crate) fn new(record: Record, policy: ScopePolicy) -> Self {
         Self { record, policy, session: None }
     }

@@ -91,7 +91,7 @@ impl Cache {
         cache
     }
 
-    /// Returns the fact that the cache has of a digest, if the lease is valid, without reading the store.
+    /// Returns the fact that the cache has of a digest, if the lease is valid, without reading the store. Marks the entry as used.
     #[inline]
     pub(crate) fn peek(&self, digest: &Digest) -> Option<Fact> {
         let now = self.context.clock.coarse_monotonic();

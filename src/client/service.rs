@@ -1,4 +1,5 @@
-//! The service of a client, which attaches its key to each request; and the future of its response.
+//! The service of a client, which attaches its key to each request; and the future of its response. `attachment` keeps the key, under its lock: a
+//! request may wait until the key is read, and a response that rejects it makes the next request read it again.
 
 // Layer 10 of 10: rim.
 

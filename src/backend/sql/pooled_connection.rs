@@ -41,7 +41,7 @@ impl<D: Driver> PooledConnection<D> {
         Self { connection: Some(connection), permit, has_cleared: false, is_settled: false }
     }
 
-    /// Returns the connection to the pool unless the operation failed.
+    /// Returns the connection to the pool, unless the error says that it may be lost.
     pub(super) fn release<T>(mut self, outcome: Result<T, BackendError>) -> Result<T, BackendError> {
         let is_lost = |error: &BackendError| error.kind() == BackendErrorKind::Unavailable;
         self.is_settled = !outcome.as_ref().is_err_and(is_lost);

@@ -1,4 +1,5 @@
-//! The audit log: rows that are written with each change, read by page, and purged when they are old.
+//! The audit log: rows that are written with each change, in its transaction, read by page, and purged when they are old. `store` reads and
+//! purges them.
 
 // Layer 3 of 10: storage.
 
