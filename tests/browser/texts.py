@@ -51,6 +51,8 @@ def main():
                             if page.goto(url).status != 200 or page.locator("form").count() <= number:
                                 continue
                             answer = fill(page, number, text)
+                            if answer is None:
+                                continue  # A fragment of the page itself: nothing was sent.
                             place = f"{name} in form {number} of {url}"
                             assert answer.status < 500, f"{place}: {answer.status}"
                             assert len(answer.body()) <= LARGEST, f"{place}: {len(answer.body())} bytes"

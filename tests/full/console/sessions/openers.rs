@@ -7,6 +7,7 @@ use tower_api_key::backend::{Grace, OwnerChange, OwnerStore};
 use tower_api_key::console::Handover;
 use tower_api_key::manage::{ManageErrorKind, NewKey, RotateOptions};
 use tower_api_key::owner::{Membership, Organization};
+use tower_api_key::principal::Resource;
 use tower_api_key::{Environment, Owner, Principal};
 
 use crate::console::sessions::world::{World, acme, scopes};
@@ -34,7 +35,9 @@ async fn a_test_key_is_handed_over_for_test_keys_alone() {
     assert_eq!(refused_field(&world, handover(&opener, acme())).await, "environment");
     let all = handover(&opener, acme()).across_environments();
     assert_eq!(refused_field(&world, all).await, "environment");
-    let operator = Handover::operator(opener.actor()).unwrap();
+    let needed = "notes.read".parse().unwrap();
+    let operator =
+        Handover::operator(opener.actor().requires_for(needed, Resource::Organization("acme"))).unwrap();
     assert_eq!(refused_field(&world, operator).await, "environment");
 
     let own = handover(&opener, acme()).environment(Environment::Test);
