@@ -41,7 +41,7 @@ use crate::record::Revocation;
 pub trait OwnerStore: Backend {
     /// Makes a change, if its actor may make it at that moment.
     ///
-    /// A store looks up the [subject](Actor::subject) of the actor in the transaction of the change,
+    /// A store looks up the [subjects](Actor::subjects) of the actor in the transaction of the change,
     /// [authorizes](Actor::authorize) it, and applies the [action](OwnerAction), whose constructor states its effect. Effects of
     /// the change on its own actor do not count. A change writes owners, their keys, the change feed and the audit log; a purge also
     /// deletes usage, and removes the owner from the audit log.
