@@ -103,7 +103,7 @@ pub(crate) fn check() {
 }
 
 /// Returns whether an admission has no more locked instructions than the floor, which counts the references of its record up and down, and
-/// changes a word of its thread in the map.
+/// changes memory of its own thread in the map.
 fn writes_no_more_than_the_floor() -> bool {
     let group = groups::find(THOUSAND).unwrap();
     let Some((own, floor)) = by_steps(&group, CRATE).zip(by_steps(&group, FLOOR)) else {

@@ -25,7 +25,7 @@ impl Checksums {
         place(text).is_some_and(|(word, bit)| self.0[word].load(Ordering::Relaxed) & bit != 0)
     }
 
-    /// Adds the checksum of a key. Writes nothing if it is there.
+    /// Adds the checksum of a key. Writes nothing if the set has it.
     pub(super) fn add(&self, text: &[u8]) {
         if let Some((word, bit)) = place(text)
             && self.0[word].load(Ordering::Relaxed) & bit == 0

@@ -29,7 +29,7 @@ pub struct KeyBatch {
     pub after: Option<Box<str>>,
     /// The latest creation time. A key without a creation time is older.
     pub created_until: Option<Timestamp>,
-    /// Keys that are left alone: those of the actor, which [`KeyChange::by`](super::KeyChange::by) sets.
+    /// Keys that stay as they are: those of the actor, which [`KeyChange::by`](super::KeyChange::by) sets.
     pub except: Vec<KeyId>,
 }
 

@@ -143,7 +143,7 @@ impl Fields {
 }
 
 impl Filters {
-    /// Returns whether a field is there, also without a value.
+    /// Returns whether the form has a field, also without a value.
     pub(super) fn has(&self, name: &str) -> bool {
         self.0.exact(name).next().is_some()
     }

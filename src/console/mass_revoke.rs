@@ -145,11 +145,6 @@ fn filter(fields: &Fields) -> Result<KeyFilter, Vec<String>> {
     if errors.is_empty() { Ok(filter) } else { Err(errors) }
 }
 
-fn check_operator(shell: &Shell<'_>) -> Result<(), Problem> {
-    let text = "The link may be incomplete.";
-    if shell.is_operator { Ok(()) } else { Err(Problem::new(StatusCode::NOT_FOUND, "No such page", text)) }
-}
-
 /// Shows the filter, and the number of keys that match once it was submitted.
 pub(super) async fn form<S: KeyStore + Clone>(
     State(shared): SharedState<S>,
@@ -157,7 +152,7 @@ pub(super) async fn form<S: KeyStore + Clone>(
     filters: Filters,
 ) -> response::Result<Response> {
     visitor.check_may_change()?;
-    check_operator(&visitor.shell(&shared))?;
+    visitor.check_is_operator()?;
     let is_submitted = !filters.text("count").is_empty();
     let fields = filters.into_fields();
     let filter = match filter(&fields) {
@@ -230,7 +225,7 @@ pub(super) async fn revoke<S: KeyStore + Clone>(
     fields: Fields,
 ) -> response::Result<Response> {
     visitor.check_may_change()?;
-    check_operator(&visitor.shell(&shared))?;
+    visitor.check_is_operator()?;
     let filter = match filter(&fields) {
         Ok(filter) => filter,
         Err(errors) => return invalid(&shared, &visitor, &fields, None, errors).await,

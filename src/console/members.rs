@@ -91,11 +91,6 @@ impl Member {
     }
 }
 
-fn check_operator(shell: &Shell<'_>) -> Result<(), Problem> {
-    let text = "The link may be incomplete.";
-    if shell.is_operator { Ok(()) } else { Err(Problem::new(StatusCode::NOT_FOUND, "No such page", text)) }
-}
-
 /// Names what was not found: the organization, the member or the project, and no key.
 fn problem(error: ManageError) -> Problem {
     match error.kind() {
@@ -117,7 +112,7 @@ pub(super) async fn show<S: KeyStore + OwnerStore + Clone>(
     visitor: Visitor,
     filters: Filters,
 ) -> response::Result<Response> {
-    check_operator(&visitor.shell(&shared))?;
+    visitor.check_is_operator()?;
     let (shell, fields) = (visitor.shell(&shared), filters.fields());
     let found = find(&shared.manager, fields, None).await?;
     let page = MembersPage { shell, fields, errors: Vec::new(), found, rejected: None };
@@ -223,7 +218,7 @@ pub(super) async fn put_member<S: KeyStore + OwnerStore + Clone>(
     mut visitor: Visitor,
     fields: Fields,
 ) -> response::Result<Response> {
-    check_operator(&visitor.shell(&shared))?;
+    visitor.check_is_operator()?;
     let scopes = Scopes::parse(fields.text("scopes"));
     let manager = authorize(&shared, &mut visitor, &fields).await?;
     let Ok(scopes) = scopes else {
@@ -249,7 +244,7 @@ pub(super) async fn remove_member<S: KeyStore + OwnerStore + Clone>(
     mut visitor: Visitor,
     fields: Fields,
 ) -> response::Result<Response> {
-    check_operator(&visitor.shell(&shared))?;
+    visitor.check_is_operator()?;
     let manager = authorize(&shared, &mut visitor, &fields).await?;
     let email = fields.text("email");
     if !fields.text("confirmation").eq_ignore_ascii_case(email) {
@@ -265,7 +260,7 @@ pub(super) async fn put_project<S: KeyStore + OwnerStore + Clone>(
     mut visitor: Visitor,
     fields: Fields,
 ) -> response::Result<Response> {
-    check_operator(&visitor.shell(&shared))?;
+    visitor.check_is_operator()?;
     let manager = authorize(&shared, &mut visitor, &fields).await?;
     let put = manager.put_project(fields.text("organization"), fields.text("project")).await;
     respond(&shared, &visitor, &fields, Rejected::Project, put).await
@@ -277,7 +272,7 @@ pub(super) async fn delete_project<S: KeyStore + OwnerStore + Clone>(
     mut visitor: Visitor,
     fields: Fields,
 ) -> response::Result<Response> {
-    check_operator(&visitor.shell(&shared))?;
+    visitor.check_is_operator()?;
     let manager = authorize(&shared, &mut visitor, &fields).await?;
     let project = fields.text("project");
     if fields.text("confirmation") != project {

@@ -136,9 +136,23 @@ impl Visitor {
         Ok(())
     }
 
+    /// Rejects a customer on a page of operators alone, as a page that does not exist.
+    pub(super) fn check_is_operator(&self) -> Result<(), Problem> {
+        let text = "The link may be incomplete.";
+        if self.is_operator() {
+            Ok(())
+        } else {
+            Err(Problem::new(StatusCode::NOT_FOUND, "No such page", text))
+        }
+    }
+
+    fn is_operator(&self) -> bool {
+        matches!(self.signed_in.role, Role::Operator(_))
+    }
+
     pub(super) fn shell<'s, S>(&self, shared: &'s Shared<S>) -> Shell<'s> {
-        let is_operator = matches!(self.signed_in.role, Role::Operator(_));
-        let (whose, visitor, may_change) = (self.whose(), self.tag(), !self.signed_in.read_only);
+        let (whose, visitor, is_operator) = (self.whose(), self.tag(), self.is_operator());
+        let may_change = !self.signed_in.read_only;
         let session = self.signed_in.session.clone();
         Shell { whose, visitor, is_operator, may_change, session, ..shared.shell(root(self.head.uri.path())) }
     }

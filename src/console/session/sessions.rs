@@ -326,9 +326,8 @@ impl<S: KeyStore> Sessions<S> {
     /// manage the keys of the owner or of the environment;
     /// [`Conflict`](ManageErrorKind::Conflict) if the owner was deleted; [`Unavailable`](ManageErrorKind::Unavailable) if the store fails.
     pub async fn session_for(&self, handover: Handover) -> Result<SignInUrl, ManageError> {
-        let browser = mint(SIGN_IN)?;
+        let (browser, cookie) = self.new_browser()?;
         let code = self.code_for(handover, browser.as_str()).await?;
-        let cookie = self.cookies.set(Cookie::SignIn, browser.as_str(), CODE_LIFETIME);
         Ok(SignInUrl { url: self.url_of(&code), cookie })
     }
 
