@@ -38,6 +38,17 @@ impl Database {
             let options = SqliteConnectOptions::new().in_memory(true).foreign_keys(false);
             let pool = lasting.connect_with(options).await.expect("a database in memory");
             let store = SqliteStore::with_pool(pool.clone()).await.expect("a store");
+            // The fingerprint of the digester is no part of a record.
+            let columns: Vec<String> = sqlx::query_scalar(
+                "SELECT name FROM pragma_table_info('tower_api_key') WHERE name <> 'digester'",
+            )
+            .fetch_all(&pool)
+            .await
+            .expect("the columns of the table");
+            assert_eq!(
+                columns, COLUMNS,
+                "the columns of the table of keys are others than those of its rows here"
+            );
             let table =
                 format!("DROP TABLE tower_api_key; CREATE TABLE tower_api_key ({})", COLUMNS.join(", "));
             sqlx::raw_sql(sqlx::AssertSqlSafe(table)).execute(&pool).await.expect("a table without types");

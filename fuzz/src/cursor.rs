@@ -16,7 +16,7 @@ pub fn decode(cursor: &[u8]) -> Option<Vec<u8>> {
     }
     let mut standard: Vec<u8> =
         cursor.iter().map(|&symbol| exchange(symbol, [b'-', b'_'], [b'+', b'/'])).collect();
-    while standard.len() % 4 != 0 {
+    while !standard.len().is_multiple_of(4) {
         standard.push(b'=');
     }
     let mut id = base64::decode(&standard)?;

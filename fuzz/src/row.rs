@@ -7,12 +7,12 @@ use tower_api_key::credential::Scheme;
 use tower_api_key::digest::Digest;
 use tower_api_key::key::RetrievableKey;
 use tower_api_key::owner::Organization;
-use tower_api_key::record::{Disabling, Revocation};
+use tower_api_key::record::{Disabling, Revocation, Session};
 use tower_api_key::{Environment, KeyId, Owner, Record, Scopes, Timestamp};
 
 use crate::json;
 
-pub const COLUMNS: [&str; 28] = [
+pub const COLUMNS: [&str; 30] = [
     "id",
     "digest",
     "hint",
@@ -41,6 +41,8 @@ pub const COLUMNS: [&str; 28] = [
     "disabled_reason",
     "disabled_by",
     "disabled_locked",
+    "session_opener",
+    "session_state",
 ];
 
 /// A value of SQLite. Text may be invalid UTF-8.
@@ -159,6 +161,11 @@ impl Row {
         };
         record.metadata = json::texts(self.text("metadata")?)?;
         record.labels = json::texts(self.text("labels")?)?;
+        record.session = match (self.optional("session_opener")?, self.optional("session_state")?) {
+            (Some(opener), Some(state)) => Some(Session::new(opener, state)),
+            (None, None) => None,
+            _ => return None,
+        };
         Some(record)
     }
 
