@@ -114,7 +114,7 @@ impl Attachment {
     }
 
     /// Returns the header value that is known without waiting, if any.
-    pub(super) fn ready_value(&self) -> Option<HeaderValue> {
+    pub(super) fn header_in_memory(&self) -> Option<HeaderValue> {
         match &self.key {
             Key::Value(value) => Some(value.clone()),
             Key::File(file) => file.fresh(&*file.last.try_lock().ok()?),
@@ -122,8 +122,8 @@ impl Attachment {
         }
     }
 
-    /// Gets the header value for a request: reads the file if it must be read again, or calls the function.
-    pub(super) async fn value(self: Arc<Self>) -> Result<HeaderValue, AttachKeyError> {
+    /// Gets the header value for a request: reads the file if it must be read again, and keeps what it read, or calls the function.
+    pub(super) async fn read_header(self: Arc<Self>) -> Result<HeaderValue, AttachKeyError> {
         match &self.key {
             Key::Value(value) => Ok(value.clone()),
             Key::File(file) => {
@@ -137,7 +137,7 @@ impl Attachment {
     }
 
     /// Notes a response that rejects the key.
-    pub(super) fn observe<B>(&self, response: &Response<B>) {
+    pub(super) fn note_rejection<B>(&self, response: &Response<B>) {
         let is_unauthenticated =
             || response.headers().get("grpc-status").is_some_and(|status| status.as_bytes() == b"16");
         if let Key::File(file) = &self.key

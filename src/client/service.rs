@@ -58,10 +58,10 @@ where
             Err(error) => State::Refused { error: Some(error) },
             Ok(()) => {
                 let waiting = Waiting { attachment, inner, request };
-                match self.attachment.ready_value() {
+                match self.attachment.header_in_memory() {
                     Some(value) => waiting.send(value),
                     None => State::Pending {
-                        value: Box::pin(Arc::clone(&self.attachment).value()),
+                        value: Box::pin(Arc::clone(&self.attachment).read_header()),
                         waiting: Some(waiting),
                     },
                 }
@@ -129,7 +129,7 @@ where
                 }
                 StateProjection::Sent { response, attachment } => {
                     let response = ready!(response.poll(context)).map_err(Into::into)?;
-                    attachment.observe(&response);
+                    attachment.note_rejection(&response);
                     return Poll::Ready(Ok(response));
                 }
                 StateProjection::Pending { value, waiting } => match ready!(value.as_mut().poll(context)) {

@@ -19,8 +19,8 @@ use crate::record::Record;
 pub trait Database: Driver {
     type DataSource: DataSource<Self>;
 
-    /// Finds the schema of the tables, in the transaction that migrates them.
-    fn find_namespace(transaction: &mut Self::Connection) -> BoxFuture<'_, Namespace>;
+    /// Finds the schema of the tables, and sets it for the transaction that migrates them.
+    fn enter_namespace(transaction: &mut Self::Connection) -> BoxFuture<'_, Namespace>;
 
     /// Limits the time of a query where its transaction does not.
     fn begin_limit(_: &mut Self::Connection) -> BoxFuture<'_, ()> {

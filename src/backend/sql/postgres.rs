@@ -169,8 +169,8 @@ impl PostgresStore {
 impl Database for Postgres {
     type DataSource = Server;
 
-    fn find_namespace(transaction: &mut PgConnection) -> BoxFuture<'_, Namespace> {
-        Box::pin(schema_search::find_namespace(transaction))
+    fn enter_namespace(transaction: &mut PgConnection) -> BoxFuture<'_, Namespace> {
+        Box::pin(schema_search::enter_namespace(transaction))
     }
 }
 

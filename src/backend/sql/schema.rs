@@ -33,7 +33,7 @@ pub(super) async fn migrate<D: Database>(connections: &Connections<D>) -> Result
 
 async fn migrate_on<D: Database>(connection: &mut D::Connection) -> Result<Namespace, BackendError> {
     let mut transaction = begin::<D>(connection, SqlStr::from_static(D::DIALECT.begin_migration)).await?;
-    let namespace = D::find_namespace(&mut transaction).await?;
+    let namespace = D::enter_namespace(&mut transaction).await?;
     for statement in D::DIALECT.before_migrations {
         transaction.execute(&Statement::new(*statement)).await?;
     }

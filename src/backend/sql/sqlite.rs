@@ -115,7 +115,7 @@ async fn store_of(pool: SqlitePool) -> Result<SqliteStore, BackendError> {
 impl Database for Sqlite {
     type DataSource = File;
 
-    fn find_namespace(_: &mut SqliteConnection) -> BoxFuture<'_, Namespace> {
+    fn enter_namespace(_: &mut SqliteConnection) -> BoxFuture<'_, Namespace> {
         Box::pin(ready(Ok(Namespace::OF_FILE)))
     }
 

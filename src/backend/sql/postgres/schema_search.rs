@@ -13,7 +13,7 @@ use crate::backend::{BackendError, BackendErrorKind};
 /// # Errors
 ///
 /// If several schemas of the search path have such tables, or the path has no schema.
-pub(super) async fn find_namespace(transaction: &mut PgConnection) -> Result<Namespace, BackendError> {
+pub(super) async fn enter_namespace(transaction: &mut PgConnection) -> Result<Namespace, BackendError> {
     // The number is arbitrary.
     const LOCK: &str = "SELECT pg_advisory_xact_lock(8390047731244621932)";
     const FOUND: &str = "SELECT nspname::TEXT FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
