@@ -1,7 +1,7 @@
 //! Valid keys beside the load of a tenant, other clients or a manager on the same database.
 //!
 //! `cargo bench --manifest-path benches/Cargo.toml --bench isolation`; with PostgreSQL as well if `TEST_POSTGRES_URL` names a server, as
-//! `.ci/postgres` does for a command. `ISOLATION=short` makes the loads a tenth as large and the phases two seconds long.
+//! `.ci/postgres` does for a command. Arguments select the loads that have one of them in their names. `ISOLATION=short` makes the loads a tenth as large and the phases two seconds long.
 //!
 //! Each load runs beside 200 requests a second, half of them with cached keys: once on the database of these keys, and once on
 //! another one of the same machine. It fails if a valid key was not admitted. The longer durations of admissions are printed but no
@@ -85,7 +85,10 @@ where
     D: Database,
 {
     let mut rejected = 0;
-    for load in Load::all().filter(|load| load.is_for::<D>()) {
+    // Beside `--bench`, which cargo adds.
+    let names: Vec<String> = env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let is_named = |load: &Load| names.is_empty() || names.iter().any(|name| load.to_string().contains(name));
+    for load in Load::all().filter(|load| load.is_for::<D>() && is_named(load)) {
         let beside = phase(&load, &here.0, &here, size).await;
         let elsewhere = phase(&load, &here.0, &there, size).await;
         rejected += beside.rejected;
