@@ -56,9 +56,9 @@ pub(super) fn decode(text: &[u8], bytes: &mut [u8]) -> Option<usize> {
     (seen & INVALID == 0 && is_canonical).then_some(3 * quads.len() + 3 - padding)
 }
 
-fn bits_of(quad: &[u8; 4]) -> u32 {
-    let [first, second, third, fourth] = quad.map(usize::from);
-    BITS[0][first] | BITS[1][second] | BITS[2][third] | BITS[3][fourth]
+fn bits_of([first, second, third, fourth]: &[u8; 4]) -> u32 {
+    let bits = |place: usize, symbol: &u8| BITS[place][usize::from(*symbol)];
+    bits(0, first) | bits(1, second) | bits(2, third) | bits(3, fourth)
 }
 
 #[cfg(test)]
