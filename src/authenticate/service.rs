@@ -38,6 +38,15 @@ impl<S> Authenticate<S> {
     }
 }
 
+impl<S: Clone> Authenticate<S> {
+    /// Takes the polled service, which is ready: it may hold a permit, which is free again once a rejected request drops it. Its clone is not
+    /// ready, and stays behind to be polled.
+    fn take_ready(&mut self) -> S {
+        let clone = self.inner.clone();
+        mem::replace(&mut self.inner, clone)
+    }
+}
+
 inner_service_accessors!(Authenticate);
 
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for Authenticate<S>
@@ -54,20 +63,18 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        // The polled service is ready. Its clone is not, and stays behind to be polled.
-        let clone = self.inner.clone();
-        let mut inner = mem::replace(&mut self.inner, clone);
-
         self.options.mark_call(&mut request);
         // The usual case comes first, and is written into the future without a copy.
         match self.options.admit(&mut request) {
-            Admission::Decided(Decided::Forward(cache_headers)) => {
-                ResponseFuture { state: State::Forwarded { response: inner.call(request), cache_headers } }
-            }
+            Admission::Decided(Decided::Forward(cache_headers)) => ResponseFuture {
+                state: State::Forwarded { response: self.inner.call(request), cache_headers },
+            },
             Admission::Decided(decided) => {
+                let mut inner = self.take_ready();
                 ResponseFuture { state: State::of(decided, &self.options, &mut inner, request) }
             }
             Admission::LookUp(lookup) => {
+                let inner = self.take_ready();
                 let waiting = Waiting { options: Arc::clone(&self.options), inner, request };
                 ResponseFuture::pending(*lookup, waiting)
             }

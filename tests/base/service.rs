@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -88,6 +88,28 @@ async fn the_service_that_was_polled_is_the_one_that_is_called() {
         assert_eq!(service.ready().await.unwrap().call(key.bearer()).await.unwrap().status(), StatusCode::OK);
         let rejected = service.ready().await.unwrap().call(Request::default()).await.unwrap();
         assert_eq!(rejected.status(), StatusCode::UNAUTHORIZED);
+    }
+}
+
+#[tokio::test]
+async fn an_admission_from_the_cache_clones_no_service() {
+    struct Cloned(Arc<AtomicUsize>);
+    impl Clone for Cloned {
+        fn clone(&self) -> Self {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Self(Arc::clone(&self.0))
+        }
+    }
+    let (layer, key) = layer_and_key().await;
+    let clones = Arc::new(AtomicUsize::new(0));
+    let cloned = Cloned(Arc::clone(&clones));
+    let mut service = layer.layer(service_fn(move |request| {
+        let _ = &cloned;
+        ok(request)
+    }));
+    for expected in [1, 1, 1] {
+        let response = service.ready().await.unwrap().call(key.bearer()).await.unwrap();
+        assert_eq!((response.status(), clones.load(Ordering::Relaxed)), (StatusCode::OK, expected));
     }
 }
 
