@@ -10,6 +10,8 @@ use super::rejection::Rejection;
 use crate::reason::Reason;
 
 /// Returns the prepared response for the reason. A body of the application replaces the prepared one, and the challenge names missing scopes.
+// Part of each rejection, like its caller.
+#[inline(always)]
 pub(super) fn response(rejection: &Rejection, request: Option<RequestHead<'_>>) -> Response<Bytes> {
     let responses = &rejection.responses;
     let index = responses.challenges.index(rejection.scheme.as_ref());

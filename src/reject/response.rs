@@ -54,6 +54,8 @@ impl Rejection {
     }
 
     /// Returns the response to a request, without a report.
+    // Part of each rejection, whose response would be moved once more.
+    #[inline(always)]
     pub(crate) fn render(&self, request: Option<RequestHead<'_>>) -> Response<Bytes> {
         let protocol = request.map(RequestProtocol::of).unwrap_or_default();
         let mut response = match protocol.call {
@@ -65,10 +67,9 @@ impl Rejection {
     }
 
     /// Puts a reported rejection into the extensions of its response.
-    pub(crate) fn attach_to<B: RejectionBody>(self, response: Response<Bytes>) -> Response<B> {
-        let mut response = response.map(B::from_bytes);
+    pub(crate) fn attach_to<B: RejectionBody>(self, mut response: Response<Bytes>) -> Response<B> {
         response.extensions_mut().insert(self);
-        response
+        response.map(B::from_bytes)
     }
 
     /// Reports a rejection to the log, the metrics and the audit hook. Called only for a response: a rejection may also be created and
