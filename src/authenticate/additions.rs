@@ -38,6 +38,12 @@ impl Additions {
         matches!(self, Self::Principal(_))
     }
 
+    /// Returns the additions to a response that names its caller, in a box: the future of other responses has no room for them.
+    pub(super) fn named(&self, principal: &Principal) -> Option<Box<NamedCaller>> {
+        let named = || NamedCaller { principal: principal.clone(), cache_headers: self.for_caller() };
+        self.includes_principal().then(|| Box::new(named()))
+    }
+
     /// Returns the headers of a response that does not depend on a caller.
     pub(super) fn for_any_client(&self) -> Option<CacheHeaders> {
         self.vary_names().map(VaryNames::for_any_client)
@@ -58,11 +64,6 @@ impl Additions {
 }
 
 impl NamedCaller {
-    /// Creates it in a box: the future of other responses has no room for it.
-    pub(super) fn new(principal: Principal, names: Option<VaryNames>) -> Box<Self> {
-        Box::new(Self { principal, cache_headers: names.map(VaryNames::for_caller) })
-    }
-
     pub(super) fn add_to<B>(self, response: &mut Response<B>) {
         response.extensions_mut().insert(self.principal);
         if let Some(cache_headers) = self.cache_headers {

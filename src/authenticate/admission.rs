@@ -50,9 +50,8 @@ pub(super) enum Decided {
     Forward(Option<CacheHeaders>),
     /// It is forwarded, and its response names the caller.
     ForwardNamed(Box<NamedCaller>),
-    Reject(Denied),
-    /// It is rejected by the rules, and its response names the caller.
-    RejectNamed(Box<(Denied, Principal)>),
+    /// It is rejected, and its response names this caller.
+    Reject(Denied, Option<Principal>),
 }
 
 impl Options {
@@ -133,7 +132,7 @@ impl Options {
                 let cache_headers = self.additions.for_any_client();
                 self.forward_anonymous(request, Pass::Optional, cache_headers)
             }
-            Decision::Made(Err(rejection)) => Admission::Decided(Decided::Reject(rejection.into())),
+            Decision::Made(Err(rejection)) => Admission::Decided(Decided::Reject(rejection.into(), None)),
             Decision::Pending(lookup) => Admission::LookUp(Box::new(lookup)),
         }
     }
@@ -174,22 +173,25 @@ impl Options {
         if let Some(guard) = &self.guard
             && let Err(denied) = guard.check(&principal, request)
         {
-            return match self.additions.includes_principal() {
-                true => Decided::RejectNamed(Box::new((denied, principal))),
-                false => Decided::Reject(denied),
-            };
+            return Decided::Reject(denied, self.additions.includes_principal().then_some(principal));
         }
         self.strip_if_configured(request);
-        let decided = match self.additions {
-            Additions::CacheHeaders(names) => Decided::Forward(Some(names.for_caller())),
-            Additions::Nothing => Decided::Forward(None),
-            Additions::Principal(names) => Decided::ForwardNamed(NamedCaller::new(principal.clone(), names)),
-        };
+        let named = self.additions.named(&principal);
         request.extensions_mut().insert(principal);
-        decided
+        // Made last: it would be moved after the insertion.
+        match named {
+            None => Decided::Forward(self.additions.for_caller()),
+            Some(caller) => Decided::ForwardNamed(caller),
+        }
     }
 
-    pub(super) fn reject<B, R: RejectionBody>(&self, denied: Denied, request: &Request<B>) -> Response<R> {
+    /// Returns the response to a rejected request, which names the caller if there is one.
+    pub(super) fn reject<B, R: RejectionBody>(
+        &self,
+        denied: Denied,
+        caller: Option<Principal>,
+        request: &Request<B>,
+    ) -> Response<R> {
         // A rejection says `no-store` itself.
         let cache_headers = match denied {
             Denied::NoRoute { .. } => self.additions.for_caller(),
@@ -198,6 +200,9 @@ impl Options {
         let mut response = denied.into_response_to(request);
         if let Some(cache_headers) = cache_headers {
             cache_headers.add_to(&mut response);
+        }
+        if let Some(caller) = caller {
+            response.extensions_mut().insert(caller);
         }
         response
     }

@@ -16,7 +16,7 @@ const PRIVATE: HeaderValue = HeaderValue::from_static("private");
 pub(super) struct VaryNames(&'static HeaderValue);
 
 /// The headers to add to one response.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct CacheHeaders {
     names: VaryNames,
     /// Whether the response is for one caller alone.
@@ -65,8 +65,8 @@ impl CacheHeaders {
     /// Adds `Cache-Control`, unless the handler has set it, and `Vary`.
     ///
     /// Some caches use only the last of several lines of `Vary`, so the response gets one line.
-    pub(super) fn add_to<B>(self, response: &mut Response<B>) {
-        let Self { names: VaryNames(names), is_private } = self;
+    pub(super) fn add_to<B>(&self, response: &mut Response<B>) {
+        let Self { names: VaryNames(names), is_private } = *self;
         let headers = response.headers_mut();
         // `append` takes half of the instructions of `entry`, and a comparison of few names fewer than another hash.
         if is_private && !headers.keys().any(|name| *name == header::CACHE_CONTROL) {

@@ -120,12 +120,8 @@ where
             Decided::ForwardNamed(caller) => {
                 Self::ForwardedNamed { response: inner.call(request), caller: Some(caller) }
             }
-            Decided::Reject(denied) => Self::Rejected { response: Some(options.reject(denied, &request)) },
-            Decided::RejectNamed(named) => {
-                let (denied, principal) = *named;
-                let mut response = options.reject(denied, &request);
-                response.extensions_mut().insert(principal);
-                Self::Rejected { response: Some(response) }
+            Decided::Reject(denied, caller) => {
+                Self::Rejected { response: Some(options.reject(denied, caller, &request)) }
             }
         }
     }
@@ -162,12 +158,17 @@ where
                 StateProjection::Rejected { response } => {
                     return Poll::Ready(Ok(response.take().expect(POLLED_AFTER_COMPLETION)));
                 }
-                StateProjection::Forwarded { response, cache_headers } => {
-                    let mut response = ready!(response.poll(context))?;
-                    if let Some(cache_headers) = cache_headers {
-                        cache_headers.add_to(&mut response);
+                // Nothing is added, so the response is not moved.
+                StateProjection::Forwarded { response, cache_headers: None } => {
+                    return response.poll(context);
+                }
+                StateProjection::Forwarded { response, cache_headers: Some(cache_headers) } => {
+                    // Changed in place, which saves another move.
+                    let mut polled = response.poll(context);
+                    if let Poll::Ready(Ok(response)) = &mut polled {
+                        cache_headers.add_to(response);
                     }
-                    return Poll::Ready(Ok(response));
+                    return polled;
                 }
                 StateProjection::ForwardedNamed { response, caller } => {
                     let mut response = ready!(response.poll(context))?;
@@ -194,7 +195,7 @@ where
     fn resume(mut self, outcome: Result<Principal, Rejection>) -> State<S, ReqBody> {
         let decided = match outcome {
             Ok(principal) => self.options.authorize_and_insert(principal, &mut self.request),
-            Err(rejection) => Decided::Reject(rejection.into()),
+            Err(rejection) => Decided::Reject(rejection.into(), None),
         };
         State::of(decided, &self.options, &mut self.inner, self.request)
     }
