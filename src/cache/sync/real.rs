@@ -44,7 +44,7 @@ impl<V: Clone> Map<V> {
 }
 
 /// A map of limited size that chooses what it evicts.
-pub(in crate::cache) struct Bounded<V>(Cache<Digest, V>)
+pub(in crate::cache) struct Bounded<V>(Cache<Digest, V, Keyed>)
 where
     V: Clone + Send + Sync + 'static;
 
@@ -55,7 +55,7 @@ impl<V: Clone + Send + Sync + 'static> Bounded<V> {
     pub(in crate::cache) fn new(capacity: u64, ttl: Duration) -> Self {
         // By idleness, because the order of access is kept anyway; the order of age would take memory for each value.
         let idle = ttl.max(Duration::from_millis(1)) * 2;
-        Self(Cache::builder().max_capacity(capacity).time_to_idle(idle).build())
+        Self(Cache::builder().max_capacity(capacity).time_to_idle(idle).build_with_hasher(Keyed::default()))
     }
 
     pub(in crate::cache) fn get(&self, digest: &Digest) -> Option<V> {
@@ -72,7 +72,7 @@ impl<V: Clone + Send + Sync + 'static> Bounded<V> {
 }
 
 /// Mixes a digest, which is evenly distributed already, with a secret of this process: a client that imports keys could choose digests that
-/// collide in the map.
+/// collide in a map.
 #[derive(Clone)]
 struct Keyed {
     mask: u64,
