@@ -5,6 +5,7 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
+use regex::Regex;
 use serde_json::Value;
 use tonic::metadata::MetadataValue;
 use tonic::service::interceptor::InterceptedService;
@@ -29,6 +30,19 @@ impl Answer {
         assert_eq!(self.headers["content-type"], "application/json");
         assert_eq!(self.headers["cache-control"], "no-store");
         assert_eq!(self.json(), serde_json::json!({ "detail": detail }));
+    }
+
+    /// Returns the first cookie that it sets, as a browser sends it.
+    pub(crate) fn cookie(&self) -> String {
+        let cookie = self.headers["set-cookie"].to_str().unwrap();
+        assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
+        cookie.split(';').next().unwrap().to_owned()
+    }
+
+    /// Returns the first group of a pattern that the page matches.
+    pub(crate) fn find(&self, pattern: &str) -> String {
+        let html = std::str::from_utf8(&self.body).unwrap();
+        Regex::new(pattern).unwrap().captures(html).unwrap_or_else(|| panic!("{html}"))[1].to_owned()
     }
 
     /// Asserts that an error is `{"detail": "…"}` and nothing else.
@@ -56,6 +70,23 @@ pub(crate) async fn ask(method: Method, url: &str, key: Option<&str>, body: &str
         request = request.header("x-api-key", key);
     }
     send(request.body(Full::new(body.to_owned().into())).unwrap()).await
+}
+
+/// Visits a page with cookies; with a form, sends it there.
+pub(crate) async fn browse(url: &str, cookies: &str, form: &str) -> Answer {
+    let method = if form.is_empty() { Method::GET } else { Method::POST };
+    let request = request(method, url, None).header("cookie", cookies);
+    let request = request.header("content-type", "application/x-www-form-urlencoded");
+    send(request.body(Full::new(form.to_owned().into())).unwrap()).await
+}
+
+/// Goes where an application hands a browser over, and returns the cookie of the session.
+pub(crate) async fn follow(handed_over: &Answer) -> String {
+    assert_eq!(handed_over.status, StatusCode::SEE_OTHER);
+    let (page, code) = handed_over.headers["location"].to_str().unwrap().split_once("?code=").unwrap();
+    let signed_in = browse(page, &handed_over.cookie(), &format!("code={code}")).await;
+    assert_eq!(signed_in.status, StatusCode::SEE_OTHER);
+    signed_in.cookie()
 }
 
 pub(crate) fn request(method: Method, url: &str, key: Option<&str>) -> http::request::Builder {

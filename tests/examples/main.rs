@@ -7,6 +7,7 @@ mod attach;
 mod chromium;
 mod client;
 mod clients;
+mod cookie;
 mod curl;
 mod fleet;
 mod foreign;

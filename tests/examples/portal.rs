@@ -1,52 +1,39 @@
 //! A product whose customers and staff manage keys on pages.
 
-use http::{Method, StatusCode};
-use http_body_util::Full;
-use regex::Regex;
+use http::StatusCode;
 use tempfile::tempdir;
 
-use crate::client::{Answer, get, request, send};
+use crate::client::{Answer, browse, follow, get};
 use crate::server::Server;
 
 const KEYS: &str = "/settings/api-keys/keys";
 const NEW: &str = "/settings/api-keys/new";
 const STAFF: &str = "/staff/api-keys/keys";
 
-/// Calls with a session, or none; with a form, unless it is empty.
 async fn call(server: &Server, session: &str, path: &str, form: &str) -> Answer {
-    let method = if form.is_empty() { Method::GET } else { Method::POST };
-    let request = request(method, &server.url(path), None).header("cookie", session);
-    let request = request.header("content-type", "application/x-www-form-urlencoded");
-    send(request.body(Full::new(form.to_owned().into())).unwrap()).await
-}
-
-fn cookie(answer: &Answer) -> String {
-    let cookie = answer.headers["set-cookie"].to_str().unwrap();
-    assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
-    cookie.split(';').next().unwrap().to_owned()
+    browse(&server.url(path), session, form).await
 }
 
 /// Signs in to the product, and returns its cookie.
-async fn sign_in(server: &Server, user: &str) -> String {
+pub(crate) async fn sign_in(server: &Server, user: &str) -> String {
     let answer = call(server, "", "/login", &format!("ticket={}", server.key(user))).await;
     assert_eq!(answer.status, StatusCode::SEE_OTHER);
-    cookie(&answer)
+    answer.cookie()
 }
 
 /// Goes from the product to the pages, and returns the cookie of their session.
-async fn open(server: &Server, product: &str) -> String {
-    let handed_over = call(server, product, "/api-keys", "open=1").await;
-    assert_eq!(handed_over.status, StatusCode::SEE_OTHER);
-    let url = handed_over.headers["location"].to_str().unwrap().strip_prefix(&server.url("")).unwrap();
-    let (path, code) = url.split_once("?code=").unwrap();
-    let signed_in = call(server, &cookie(&handed_over), path, &format!("code={code}")).await;
-    assert_eq!(signed_in.status, StatusCode::SEE_OTHER);
-    cookie(&signed_in)
+pub(crate) async fn open(server: &Server, product: &str) -> String {
+    follow(&call(server, product, "/api-keys", "open=1").await).await
 }
 
-fn found(answer: &Answer, pattern: &str) -> String {
-    let html = std::str::from_utf8(&answer.body).unwrap();
-    Regex::new(pattern).unwrap().captures(html).unwrap_or_else(|| panic!("{html}"))[1].to_owned()
+/// Creates a key on the pages of customers, and returns the page that shows it, and the key.
+pub(crate) async fn create(server: &Server, session: &str) -> (Answer, String) {
+    let form = call(server, session, NEW, "").await.find(r#"name="form" value="([^"]+)""#);
+    let fields = format!("form={form}&name=CI&permission=notes.read&expires=30");
+    let shown = call(server, session, NEW, &fields).await;
+    assert_eq!(shown.status, StatusCode::CREATED);
+    let key = shown.find(r#"<code id="key"[^>]*>([^<]+)<"#);
+    (shown, key)
 }
 
 #[tokio::test]
@@ -67,19 +54,15 @@ async fn a_customer_creates_a_key_on_a_page_and_the_staff_revokes_it() {
     assert_eq!(call(&server, &ann, "/", "").await.headers["location"], "/login");
     let eve = open(&server, &sign_in(&server, "eve").await).await;
     let staff = open(&server, &sign_in(&server, "staff").await).await;
-    let form = found(&call(&server, &ann, NEW, "").await, r#"name="form" value="([^"]+)""#);
-    let fields = format!("form={form}&name=CI&permission=notes.read&expires=30");
-    let shown = call(&server, &ann, NEW, &fields).await;
-    assert_eq!(shown.status, StatusCode::CREATED);
-    let key = found(&shown, r#"<code id="key"[^>]*>([^<]+)<"#);
+    let (shown, key) = create(&server, &ann).await;
     let notes = get(&server.url("/api/notes"), Some(&key)).await;
     assert_eq!((notes.status, &*notes.body), (StatusCode::OK, &b"notes of organization acme\n"[..]));
 
-    let id = found(&shown, "keys/(key_[0-9a-z]+)");
+    let id = shown.find("keys/(key_[0-9a-z]+)");
     assert_eq!(call(&server, &eve, &format!("{KEYS}/{id}"), "").await.status, StatusCode::NOT_FOUND);
     assert_eq!(call(&server, &eve, STAFF, "").await.headers["location"], "./sign-in");
     assert_eq!(call(&server, &staff, KEYS, "").await.headers["location"], "./sign-in");
-    let hint = found(&call(&server, &staff, STAFF, "").await, r"<code>(acme_live_[^<]+)</code>");
+    let hint = call(&server, &staff, STAFF, "").await.find(r"<code>(acme_live_[^<]+)</code>");
     let revoked =
         call(&server, &staff, &format!("{STAFF}/{id}/revoke"), &format!("confirmation={hint}")).await;
     assert_eq!(revoked.status, StatusCode::SEE_OTHER);

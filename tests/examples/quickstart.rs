@@ -15,16 +15,16 @@ use crate::server::{WAIT_TIMEOUT, binary};
 
 const SOURCE: &str = include_str!("../../examples/quickstart.rs");
 
-struct QuickStart {
-    key: String,
-    url: String,
+pub(crate) struct QuickStart {
+    pub(crate) key: String,
+    pub(crate) url: String,
     /// Opens the pages.
-    link: String,
+    pub(crate) link: String,
     _killed_when_dropped: Child,
 }
 
 /// Starts the example, and reads the key and the URL from the command that it prints.
-async fn start(folder: &Path) -> QuickStart {
+pub(crate) async fn start(folder: &Path) -> QuickStart {
     let mut example = Command::new(binary("quickstart"));
     example.current_dir(folder).env("ADDR", "127.0.0.1:0").stdout(Stdio::piped()).kill_on_drop(true);
     let mut child = example.spawn().unwrap();
