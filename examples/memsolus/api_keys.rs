@@ -92,13 +92,10 @@ pub(crate) async fn revoke(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Reads permissions, of which a key must have at least one. The manager checks that they are listed.
+/// Reads permissions. The manager checks that there are some, and that they are listed.
 fn permitted(permissions: Vec<String>) -> Result<Scopes, ApiError> {
-    let invalid = |detail: String| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
-    if permissions.is_empty() {
-        return Err(invalid("permissions: must not be empty".to_owned()));
-    }
-    Scopes::new(permissions).map_err(|error| invalid(format!("permissions: {error}")))
+    let invalid = |error| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, format!("permissions: {error}"));
+    Scopes::new(permissions).map_err(invalid)
 }
 
 fn environment(label: &str) -> Result<Environment, ApiError> {

@@ -11,6 +11,7 @@ use crate::{access, api_error, api_keys, memories, pages};
 pub(crate) fn app(store: SqliteStore, address: &str) -> Result<Router, ConfigError> {
     let authenticator = access::authenticator(store.clone())?;
     let manager = KeyManager::new(store, access::format()?).with_permissions(access::permissions()?);
+    let manager = manager.require_scopes();
     let pages = pages::dashboard(manager.clone(), &authenticator, address)?;
     let (all, one) = ("/v1/memories", "/v1/memories/{id}");
     let memories = Router::new()

@@ -169,7 +169,7 @@ impl<S: KeyStore> KeyManager<S> {
             validation = validation.name(name, self.requires_names);
         }
         if let Some(scopes) = &update.scopes {
-            validation = validation.scopes(scopes);
+            validation = validation.scopes(scopes, self.requires_scopes);
             let unlisted = self.unlisted(actor, id, scopes).await?;
             validation = validation.permitted(unlisted, self.permissions());
         }
@@ -371,7 +371,7 @@ impl<S: KeyStore> KeyManager<S> {
         Validation::default()
             .owner(&new.owner)
             .name(&new.name, self.requires_names)
-            .scopes(&new.scopes)
+            .scopes(&new.scopes, self.requires_scopes)
             .permitted(&new.scopes, self.permissions())
             .expires_at(new.expires_at, now)
             .entries("metadata", &new.metadata)

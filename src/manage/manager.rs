@@ -38,6 +38,7 @@ pub struct KeyManager<S> {
     /// That of the authenticator, as far as known.
     pub(super) policy: ScopePolicy,
     pub(super) requires_names: bool,
+    pub(super) requires_scopes: bool,
     pub(super) stronger_keys: bool,
     pub(super) rotation_renews: bool,
     pub(super) permissions: Option<Arc<Permissions>>,
@@ -72,6 +73,7 @@ impl<S: KeyStore> KeyManager<S> {
             actor: Actor::system(),
             policy: ScopePolicy::default(),
             requires_names: false,
+            requires_scopes: false,
             stronger_keys: false,
             rotation_renews: true,
             permissions: None,
@@ -200,6 +202,26 @@ impl<S: KeyStore> KeyManager<S> {
     #[must_use]
     pub fn require_names(self) -> Self {
         Self { requires_names: true, ..self }
+    }
+
+    /// Requires a scope of each key that is created or imported, and of an update that sets its scopes. By default, a key may have none.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new()?.block_on(async {
+    /// use tower_api_key::manage::{KeyManager, NewKey};
+    /// use tower_api_key::{KeyFormat, MemoryStore, Owner};
+    ///
+    /// let manager = KeyManager::new(MemoryStore::new(), KeyFormat::new("demo")?).require_scopes();
+    /// let wanted = NewKey::new(Owner::organization("acme"));
+    /// assert_eq!(manager.create(wanted.clone()).await.unwrap_err().fields()[0].field, "scopes");
+    /// assert!(manager.create(wanted.scopes("notes.read".parse()?)).await.is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn require_scopes(self) -> Self {
+        Self { requires_scopes: true, ..self }
     }
 
     /// Sets the permissions that keys can be granted. A key is created and imported with listed scopes only; an update may also leave a key

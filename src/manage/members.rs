@@ -74,7 +74,7 @@ impl<S: KeyStore + OwnerStore> KeyManager<S> {
         scopes: Scopes,
     ) -> Result<(), ManageError> {
         let validation = Validation::default().owner(&Owner::user(email, [])).email(email).role(role);
-        let validation = validation.scopes(&scopes).permitted(&scopes, self.permissions());
+        let validation = validation.scopes(&scopes, false).permitted(&scopes, self.permissions());
         validation.owner(&Owner::organization(organization)).finish()?;
         // First, so that no user is added for nothing.
         self.store.organization(organization).await?.ok_or_else(BackendError::no_owner)?;

@@ -81,7 +81,10 @@ impl Validation {
         self
     }
 
-    pub(super) fn scopes(mut self, scopes: &Scopes) -> Self {
+    pub(super) fn scopes(mut self, scopes: &Scopes, required: bool) -> Self {
+        if required && scopes.is_empty() {
+            self.add("scopes", "must not be empty");
+        }
         let (most, longest) = MAX_SCOPES;
         let count = scopes.iter().count();
         if count > most {

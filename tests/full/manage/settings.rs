@@ -92,6 +92,28 @@ async fn an_error_is_in_the_extensions_of_the_response() {
 }
 
 #[tokio::test]
+async fn a_manager_that_requires_scopes_permits_no_key_without_one() {
+    let world = world(KeyManager::require_scopes);
+    let acme = || NewKey::new(Owner::organization("acme"));
+    let imported = world.manager.import_text("a-key-from-elsewhere", acme()).await.map(drop);
+    let created = world.manager.create(acme()).await.map(drop);
+    let key = world.key(acme().scopes(Scopes::parse("keys.write").unwrap())).await;
+    let update = KeyUpdate::new().scopes(Scopes::default());
+    let updated = world.manager.update(&key.record.id, update).await.map(drop);
+    for result in [imported, created, updated] {
+        let error = result.unwrap_err();
+        assert_eq!((error.fields()[0].field, &*error.fields()[0].message), ("scopes", "must not be empty"));
+    }
+    assert_eq!(world.all().await, std::slice::from_ref(&key.record));
+    world.manager.update(&key.record.id, KeyUpdate::new().name("a")).await.unwrap();
+    for body in ["", "{}", r#"{"scopes":[]}"#] {
+        let answer = world.ask(&key, Method::POST, "/admin/keys", body).await;
+        let expected = json!({ "error": "Invalid values; scopes: must not be empty" });
+        assert_eq!((answer.status, answer.body), (StatusCode::UNPROCESSABLE_ENTITY, expected), "{body}");
+    }
+}
+
+#[tokio::test]
 async fn a_manager_that_requires_names_permits_no_key_without_one() {
     let world = world(KeyManager::require_names);
     let acme = || NewKey::new(Owner::organization("acme"));
