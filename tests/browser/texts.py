@@ -1,10 +1,8 @@
 """Texts that harm careless pages, in every field of every form that links lead to: nothing runs, and the pages stay readable."""
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
-
 from browser import ADDRESS, NARROW, OPTIONS, check, chromium, fits, visit
-from sweep import LARGEST, Sweep
+from inspection import LARGEST
+from sweep import Sweep
 
 MARKUP = """<script>alert(1)</script>"'><img src=x onerror=alert(1)>{{7*7}}&lt;"""
 # An override and an isolate would turn the text behind them around: no name may have them. It may have marks.
@@ -35,14 +33,12 @@ def fill(page, number, text):
 
 def main():
     sent = 0
-    with TemporaryDirectory() as folder, chromium() as browser:
+    with chromium() as browser:
         for door in OPTIONS["doors"]:
             if not door["writes"]:
                 continue
             with visit(browser, extra_http_headers=door["headers"]) as page:
-                pages = Path(folder) / door["base"].strip("/").replace("/", "-")
-                pages.mkdir()
-                sweep = Sweep(page, pages, door["base"], door.get("owner"), inspects=False)
+                sweep = Sweep(page, door["base"], door.get("owner"))
                 sweep.crawl()
                 page.set_viewport_size({"width": NARROW[0], "height": NARROW[1]})
                 for forms, url in sweep.most_forms.values():

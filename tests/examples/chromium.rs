@@ -67,6 +67,7 @@ async fn memsolus_has_its_keys_in_the_settings() {
         json!({
             "key": server.key("admin_key"),
             "permission": "memory.read",
+            "requires": "Permissions: must not be empty",
             "prefix": "msk_live_",
             "api": ["/v1/api-keys", "/v1/memories"],
         })
@@ -85,6 +86,25 @@ async fn memory_api_has_a_dashboard() {
         })
     };
     visit("memory_api", "/dashboard", set).await;
+}
+
+#[tokio::test]
+async fn the_portal_hands_its_customers_and_its_staff_over() {
+    for (base, user) in [("/settings/api-keys", "ann"), ("/staff/api-keys", "staff")] {
+        let set = |server: &Server| {
+            let mut set = json!({
+                "ticket": server.key(user),
+                "permission": "notes.read",
+                "prefix": "acme_live_",
+                "api": ["/api/notes"],
+            });
+            if user == "staff" {
+                set["owner"] = "acme".into();
+            }
+            set
+        };
+        visit("portal", base, set).await;
+    }
 }
 
 #[tokio::test]

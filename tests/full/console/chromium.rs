@@ -13,7 +13,7 @@ use tower_api_key::{Environment, Record, Scopes};
 
 use crate::console::world::{START, World};
 
-static CHROMIUM: Chromium = Chromium::with(env!("CARGO_TARGET_TMPDIR"));
+pub(crate) static CHROMIUM: Chromium = Chromium::with(env!("CARGO_TARGET_TMPDIR"));
 
 /// A name from right to left.
 const ARABIC: &str = "مفتاح خادم البناء الرئيسي ";

@@ -244,7 +244,7 @@ async fn no_key_of_another_organization_and_no_test_key_is_an_operator() {
     }
 }
 
-fn passwords() -> Passwords {
+pub(crate) fn passwords() -> Passwords {
     Passwords::with_limits(PasswordLimits::new().memory(8).passes(1)).unwrap()
 }
 
