@@ -2,11 +2,12 @@
 
 // Layer 10 of 10: rim.
 // Above the pages of the console, which know their visitors by `signed_in`. Bottom to top, a file importing only those before it:
-// `address`, `cookies`, `strip`, `state`, `handover`, `sessions`, `resolve`, `sign_in`, `self`.
+// `address`, `cookies`, `strip`, `state`, `handover`, `sessions`, `opening`, `resolve`, `sign_in`, `self`.
 
 mod address;
 mod cookies;
 mod handover;
+mod opening;
 mod resolve;
 mod sessions;
 mod sign_in;

@@ -29,6 +29,7 @@ struct State {
     first_uses_wait: watch::Sender<bool>,
     loses_answers: AtomicBool,
     purges_fail: AtomicBool,
+    purges_hang: AtomicBool,
     lists_nodes: AtomicBool,
     after_get: Mutex<Option<KeyChange>>,
     before_change: Mutex<Option<KeyChange>>,
@@ -72,6 +73,11 @@ impl<S: KeyStore> Meddling<S> {
     /// Sets whether purges of sessions fail.
     pub(crate) fn fail_purges(&self, fails: bool) {
         self.state.purges_fail.store(fails, Ordering::SeqCst);
+    }
+
+    /// Makes each purge of sessions wait forever.
+    pub(crate) fn hang_purges(&self) {
+        self.state.purges_hang.store(true, Ordering::SeqCst);
     }
 
     /// Keeps a list of nodes, of which none acknowledges a change.
@@ -143,6 +149,9 @@ impl<S: KeyStore> KeyStore for Meddling<S> {
         let is_purge = matches!(change.action, KeyAction::PurgeSessions(_));
         if is_purge && self.state.purges_fail.load(Ordering::SeqCst) {
             return Err(BackendError::unavailable("told to fail"));
+        }
+        if is_purge && self.state.purges_hang.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
         }
         let changed = self.inner.change(change).await?;
         if self.state.loses_answers.load(Ordering::SeqCst) {

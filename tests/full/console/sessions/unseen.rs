@@ -162,3 +162,15 @@ async fn a_purge_that_fails_is_tried_again_soon() {
     world.signed_in(handover(ann())).await;
     assert_eq!(world.sessions().await.len(), 6, "two of each");
 }
+
+/// The clock of tokio is paused: it goes on once all else waits.
+#[tokio::test(start_paused = true)]
+async fn a_purge_delays_a_visitor_by_a_second_at_most() {
+    let world = World::with(Meddling::new(MemoryStore::new()), |console| console).await;
+    world.store.hang_purges();
+    let before = tokio::time::Instant::now();
+    drop(world.console.session_for(handover(ann())).await.unwrap());
+    assert_eq!(before.elapsed(), Duration::from_secs(1));
+    drop(world.console.session_for(handover(ann())).await.unwrap());
+    assert_eq!(before.elapsed(), Duration::from_secs(1), "not with each visitor");
+}
