@@ -10,10 +10,11 @@ use axum::response::{self, Response};
 use super::fields::{Fields, Filters, encode, start};
 use super::page::{Problem, Shell, redirect, render};
 use super::shared::{Shared, SharedState, Visitor};
+use super::signed_in::Role;
 use super::words::short;
-use crate::backend::{KeyStore, OwnerStore};
+use crate::backend::{KeyStore, OwnerStore, Subject};
 use crate::manage::{KeyManager, ManageError, ManageErrorKind};
-use crate::owner::Organization;
+use crate::owner::{Organization, Owner};
 use crate::scope::Scopes;
 
 /// Members of a page, of which each has a link with its e-mail, and projects.
@@ -21,6 +22,8 @@ const MEMBERS: usize = 10;
 const PROJECTS: usize = 20;
 /// Most characters of scopes in a form that is shown again.
 const MOST_SCOPES: usize = 4_000;
+/// Without it, the operator, who may be the last one, would be locked out.
+const OWN: &str = "You have signed in as this member: another operator has to make this change";
 
 #[derive(Template)]
 #[template(path = "members.html")]
@@ -213,6 +216,30 @@ async fn authorize<S: KeyStore + Clone>(
     Ok(keys.into_manager().map_err(Problem::from)?)
 }
 
+/// Returns whether an operator has signed in as a user, or by a key of it.
+async fn is_own<S: KeyStore>(
+    manager: &KeyManager<S>,
+    visitor: &Visitor,
+    email: &str,
+) -> Result<bool, Problem> {
+    let Role::Operator(actor) = visitor.role() else { return Ok(false) };
+    for subject in actor.subjects() {
+        let is_own = match subject {
+            Subject::User(own) => own.eq_ignore_ascii_case(email),
+            Subject::Key(id) => match manager.get(id).await {
+                Ok(key) => matches!(&key.owner, Owner::User(own) if own.email.eq_ignore_ascii_case(email)),
+                // That of a session, which is no key.
+                Err(error) if error.kind() == ManageErrorKind::NotFound => false,
+                Err(error) => return Err(error.into()),
+            },
+        };
+        if is_own {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 pub(super) async fn put_member<S: KeyStore + OwnerStore + Clone>(
     State(shared): SharedState<S>,
     mut visitor: Visitor,
@@ -228,6 +255,7 @@ pub(super) async fn put_member<S: KeyStore + OwnerStore + Clone>(
     let (organization, email) = (fields.text("organization"), fields.text("email"));
     let is_member = manager.member(organization, email).await.map_err(Problem::from)?.is_some();
     let error = match (is_change(&fields), is_member) {
+        (true, true) if is_own(&manager, &visitor, email).await? => OWN,
         (false, true) => "This user is a member already: change it in the list",
         (true, false) => "This user is no member, or no longer",
         _ => {
@@ -250,6 +278,9 @@ pub(super) async fn remove_member<S: KeyStore + OwnerStore + Clone>(
     if !fields.text("confirmation").eq_ignore_ascii_case(email) {
         let error = "Type the e-mail of the member exactly".to_owned();
         return invalid(&shared, &visitor, &fields, Rejected::Removal, vec![error]).await;
+    }
+    if is_own(&manager, &visitor, email).await? {
+        return invalid(&shared, &visitor, &fields, Rejected::Removal, vec![OWN.to_owned()]).await;
     }
     let removed = manager.remove_member(fields.text("organization"), email).await;
     respond(&shared, &visitor, &fields, Rejected::Removal, removed).await

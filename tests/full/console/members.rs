@@ -2,13 +2,17 @@
 
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use tower_api_key::backend::{Actor, Backend, KeyFilter, OwnerChange, OwnerStore};
 use tower_api_key::console::{Console, SignedIn};
 use tower_api_key::manage::{ExternalCaller, KeyManager, NewKey};
-use tower_api_key::owner::{Organization, Owner};
-use tower_api_key::{KeyFormat, MemoryStore};
+use tower_api_key::owner::{Membership, Organization, Owner};
+use tower_api_key::principal::Resource;
+use tower_api_key::{Authenticator, KeyFormat, MemoryStore, Requirement, Source};
 
 use crate::console::browser::Browser;
+use crate::console::sessions::forms::passwords;
 use crate::console::world::{permissions, serve};
 
 const ANN: &str = "ann@example.com";
@@ -222,4 +226,57 @@ async fn only_operators_have_the_page_and_only_some_may_change_it() {
     assert_eq!(ops.post_from("cross-site", "/members/put", &put).await.status, StatusCode::FORBIDDEN);
     assert_eq!(staff.scopes_of("eve@example.com").await, None);
     assert_eq!(staff.scopes_of(ANN).await.unwrap(), "reader notes.read");
+}
+
+#[tokio::test]
+async fn an_operator_neither_removes_nor_changes_its_own_membership() {
+    let (store, passwords) = (MemoryStore::new(), passwords());
+    let member = || Membership::new(Organization::new("staff"), "operator", "staff".parse().unwrap());
+    let hash = passwords.hash("correct horse").await.unwrap();
+    for change in [
+        OwnerChange::put_organization(Organization::new("staff")),
+        OwnerChange::put_user(ANN),
+        OwnerChange::set_password(ANN, Some(hash)),
+        OwnerChange::put_user("bob@example.com"),
+    ] {
+        store.change_owner(change).await.unwrap();
+    }
+    let manager = KeyManager::new(store.clone(), KeyFormat::new("demo").unwrap());
+    let key = manager.create(NewKey::for_user(ANN).scopes("*".parse().unwrap())).await.unwrap();
+    let authenticator = Authenticator::builder(store.clone())
+        .sources([Source::x_api_key(), Source::basic()])
+        .passwords(passwords)
+        .build()
+        .unwrap();
+    let basic = format!("Basic {}", STANDARD.encode(format!("{ANN}:correct horse")));
+    for (name, value) in [("x-api-key", key.into_parts().0.as_str().to_owned()), ("authorization", basic)] {
+        for email in [ANN, "bob@example.com"] {
+            store.change_owner(OwnerChange::put_membership(email, member())).await.unwrap();
+        }
+        let headers = HeaderMap::from_iter([(name.parse().unwrap(), value.parse().unwrap())]);
+        let actor = authenticator.authenticate(&headers).await.unwrap().actor();
+        let needed = Requirement::all_of(["staff"]).unwrap();
+        let actor = actor.requires_for(needed, Resource::Organization("staff"));
+        let operator = SignedIn::operator(actor).unwrap();
+        let console = Console::new(manager.clone().with_permissions(permissions())).unwrap().members();
+        let routes = console.routes(move |_: ()| {
+            let operator = operator.clone();
+            async move { Ok::<_, ()>(operator) }
+        });
+        let ops = Browser { base: serve(routes).await, user: "" };
+        let fields = |email| [("organization", "staff"), ("email", email), ("confirmation", email)];
+        let change = [&fields(ANN)[..2], &[("change", "yes"), ("role", ""), ("scopes", "")]].concat();
+        for page in [
+            ops.post("/members/remove", &fields(ANN)).await,
+            ops.post("/members/remove", &fields("Ann@Example.com")).await,
+            ops.post("/members/put", &change).await,
+        ] {
+            assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
+            assert!(page.has("another operator has to make this change"), "{}", page.html);
+        }
+        ops.post("/members/remove", &fields("bob@example.com")).await.location();
+        let left = manager.members("staff", None, 10).await.unwrap();
+        let left: Vec<_> = left.iter().map(|user| (&*user.email, &*user.memberships[0].role)).collect();
+        assert_eq!(left, [(ANN, "operator")], "{name}");
+    }
 }
