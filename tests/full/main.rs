@@ -9,4 +9,8 @@ mod manage;
 mod misuse;
 mod openapi;
 mod other_layers;
+#[path = "../stores/store/sqlite/other_user.rs"]
+mod other_user;
 mod rules;
+#[path = "../stores/authority/stores.rs"]
+mod stores;

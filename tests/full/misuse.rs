@@ -26,7 +26,7 @@ use tower_api_key::{
     RequireScopeLayer, Scope, Source, SqliteStore, test_util,
 };
 
-use crate::store::sqlite::rights::{open_without_rights, set_mode};
+use crate::other_user::{open_without_rights, set_mode};
 
 /// How a mistake is reported, and the message.
 type Report = (String, String);

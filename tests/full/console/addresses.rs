@@ -9,9 +9,9 @@ use tower_api_key::digest::Digester;
 use tower_api_key::manage::{KeyManager, NewKey};
 use tower_api_key::{KeyFormat, KeyId, MemoryStore, Owner, Record};
 
-use crate::authority::meddling::Meddling;
 use crate::console::browser::Browser;
 use crate::console::world::{permissions, serve};
+use support::meddling::Meddling;
 
 fn operator() -> SignedIn {
     SignedIn::operator(Actor::named("ops")).unwrap()

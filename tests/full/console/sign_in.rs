@@ -10,9 +10,9 @@ use tower_api_key::console::Console;
 use tower_api_key::manage::{ExternalCaller, KeyManager, NewKey};
 use tower_api_key::{KeyFormat, MemoryStore, Owner, Scopes};
 
-use crate::authority::meddling::Meddling;
 use crate::console::browser::{Browser, FORM};
 use crate::console::world::{World, permissions, serve};
+use support::meddling::Meddling;
 
 #[tokio::test]
 async fn a_visitor_who_is_not_signed_in_gets_the_response_of_the_application() {

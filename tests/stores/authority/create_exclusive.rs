@@ -3,7 +3,7 @@
 use tokio::task::JoinSet;
 use tower_api_key::Record;
 use tower_api_key::audit::Action;
-use tower_api_key::backend::KeyFilter;
+use tower_api_key::backend::{AuditQuery, KeyFilter};
 use tower_api_key::manage::ManageErrorKind;
 use tower_api_key::record::KeyState;
 
@@ -34,7 +34,7 @@ pub(crate) async fn of_many_concurrent_exclusive_keys_one_stays<S: Store>(world:
     assert_eq!((made.len(), &made), (CALLERS, &stored));
     assert_eq!(in_force(&world, &own).len(), 1);
     assert_eq!(world.stored(other.id()).await, other.record);
-    let entries = world.store.entries().await;
+    let entries = world.store.audit_log(&AuditQuery::all().oldest_first()).await.unwrap();
     let count = |action: &Action| entries.iter().filter(|entry| entry.event.action == *action).count();
     assert_eq!((count(&Action::Created), count(&Action::Revoked)), (CALLERS + 1, CALLERS - 1));
 }

@@ -1,18 +1,13 @@
 //! The stores that the tests run on.
 
 use tempfile::TempDir;
-use tower_api_key::backend::{AuditEntry, AuditLog, AuditQuery, KeyStore, OwnerStore, UsageStore};
+use tower_api_key::backend::{AuditLog, KeyStore, OwnerStore, UsageStore};
 use tower_api_key::{MemoryStore, PostgresStore, SqliteStore};
 
 use support::postgres::Database;
 
 /// A store that keeps keys, their owners, their usage and an audit log.
-pub(crate) trait Store: KeyStore + OwnerStore + UsageStore + AuditLog + Clone {
-    /// Returns the audit log.
-    fn entries(&self) -> impl Future<Output = Vec<AuditEntry>> + Send {
-        async { self.audit_log(&AuditQuery::all().oldest_first()).await.unwrap() }
-    }
-}
+pub(crate) trait Store: KeyStore + OwnerStore + UsageStore + AuditLog + Clone {}
 
 impl<S: KeyStore + OwnerStore + UsageStore + AuditLog + Clone> Store for S {}
 

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
-use tower_api_key::backend::{AuditEntry, Backend, KeyChange, KeyFilter, KeyUpdate};
+use tower_api_key::backend::{AuditEntry, AuditQuery, Backend, KeyChange, KeyFilter, KeyUpdate};
 use tower_api_key::clock::{Clock, ManualClock};
 use tower_api_key::manage::{KeyManager, ManageSettings, NewKey};
 use tower_api_key::owner::{Organization, User};
@@ -18,8 +18,8 @@ use tower_api_key::{
 };
 
 use crate::authority::console::{Answer, Console, Held};
-use crate::authority::meddling::Meddling;
 use crate::authority::stores::Store;
+use support::meddling::Meddling;
 
 pub(crate) const START: Timestamp = Timestamp::from_unix_millis(1_800_000_000_000);
 pub(crate) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -208,7 +208,7 @@ impl<S: Store> World<S> {
             keys: self.keys().await,
             people,
             organization: self.store.organization("acme").await.unwrap(),
-            entries: self.store.entries().await,
+            entries: self.store.audit_log(&AuditQuery::all().oldest_first()).await.unwrap(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod captured;
 pub mod chromium;
+pub mod meddling;
 pub mod outside;
 pub mod postgres;
 pub mod probe;

@@ -12,11 +12,11 @@ use tower_api_key::owner::{Membership, Organization};
 use tower_api_key::password::{PasswordLimits, Passwords};
 use tower_api_key::{Authenticator, Environment, MemoryStore, Owner, Requirement, Source};
 
-use crate::authority::meddling::Meddling;
 use crate::console::browser::{FORM, form};
 use crate::console::sessions::visitor::Visitor;
 use crate::console::sessions::world::{World, acme, ann, handover, scopes};
 use crate::console::world::START;
+use support::meddling::Meddling;
 
 #[tokio::test]
 async fn a_key_with_the_scope_console_opens_the_portal_of_its_owner() {

@@ -6,16 +6,16 @@ use tower_api_key::backend::{KeyChange, KeyUpdate};
 use tower_api_key::console::Sessions;
 use tower_api_key::record::Revocation;
 
-use crate::authority::meddling::Meddling;
-use crate::authority::stores::Store;
 use crate::console::sessions::world::{World, ann, handover, scopes};
 use crate::console::world::START;
+use crate::stores::Store;
+use support::meddling::Meddling;
 
 /// Creates a test of each function for each store.
 macro_rules! on_every_store {
     ($($test:ident,)*) => {
-        on_every_store! { memory, crate::authority::stores::never => $($test,)* }
-        on_every_store! { sqlite, crate::authority::stores::never => $($test,)* }
+        on_every_store! { memory, crate::stores::never => $($test,)* }
+        on_every_store! { sqlite, crate::stores::never => $($test,)* }
         on_every_store! { postgres, support::postgres::is_absent => $($test,)* }
     };
     ($module:ident, $is_absent:path => $($test:ident,)*) => {
@@ -26,7 +26,7 @@ macro_rules! on_every_store {
                     if $is_absent() {
                         return;
                     }
-                    let (store, _lives_as_long) = crate::authority::stores::$module().await;
+                    let (store, _lives_as_long) = crate::stores::$module().await;
                     super::$test(store).await;
                 }
             )*

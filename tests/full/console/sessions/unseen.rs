@@ -12,9 +12,9 @@ use tower_api_key::manage::{KeyManager, ManageErrorKind};
 use tower_api_key::record::KeyState;
 use tower_api_key::{MemoryStore, Reason};
 
-use crate::authority::meddling::Meddling;
 use crate::console::browser::Browser;
 use crate::console::sessions::world::{HOUR, World, ann, handover};
+use support::meddling::Meddling;
 
 #[tokio::test]
 async fn no_list_count_or_change_of_keys_has_a_session() {

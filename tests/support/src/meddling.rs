@@ -15,7 +15,7 @@ use tower_api_key::{KeyId, Record, Timestamp};
 
 /// A store that wraps another. Clones share their state.
 #[derive(Clone)]
-pub(crate) struct Meddling<S> {
+pub struct Meddling<S> {
     inner: S,
     state: Arc<State>,
 }
@@ -36,62 +36,62 @@ struct State {
 }
 
 impl<S: KeyStore> Meddling<S> {
-    pub(crate) fn new(inner: S) -> Self {
+    pub fn new(inner: S) -> Self {
         Self { inner, state: Arc::default() }
     }
 
     /// Returns the number of reads of keys and people.
-    pub(crate) fn reads(&self) -> u64 {
+    pub fn reads(&self) -> u64 {
         self.state.reads.load(Ordering::SeqCst)
     }
 
     /// Sets whether all reads fail.
-    pub(crate) fn fail(&self, fails: bool) {
+    pub fn fail(&self, fails: bool) {
         self.state.fails.store(fails, Ordering::SeqCst);
     }
 
     /// Returns the number of attempts to record a first use.
-    pub(crate) fn first_uses(&self) -> u64 {
+    pub fn first_uses(&self) -> u64 {
         self.state.first_uses.load(Ordering::SeqCst)
     }
 
     /// Sets whether recording first uses fails.
-    pub(crate) fn fail_first_uses(&self, fails: bool) {
+    pub fn fail_first_uses(&self, fails: bool) {
         self.state.first_uses_fail.store(fails, Ordering::SeqCst);
     }
 
     /// Sets whether recording first uses waits until this is reset.
-    pub(crate) fn hold_first_uses(&self, waits: bool) {
+    pub fn hold_first_uses(&self, waits: bool) {
         self.state.first_uses_wait.send_replace(waits);
     }
 
     /// Sets whether the results of changes are lost.
-    pub(crate) fn lose_answers(&self, loses: bool) {
+    pub fn lose_answers(&self, loses: bool) {
         self.state.loses_answers.store(loses, Ordering::SeqCst);
     }
 
     /// Sets whether purges of sessions fail.
-    pub(crate) fn fail_purges(&self, fails: bool) {
+    pub fn fail_purges(&self, fails: bool) {
         self.state.purges_fail.store(fails, Ordering::SeqCst);
     }
 
     /// Makes each purge of sessions wait forever.
-    pub(crate) fn hang_purges(&self) {
+    pub fn hang_purges(&self) {
         self.state.purges_hang.store(true, Ordering::SeqCst);
     }
 
     /// Keeps a list of nodes, of which none acknowledges a change.
-    pub(crate) fn list_nodes(&self) {
+    pub fn list_nodes(&self) {
         self.state.lists_nodes.store(true, Ordering::SeqCst);
     }
 
     /// Makes a change right after the next key is read by its id.
-    pub(crate) fn meddle_after_get(&self, change: KeyChange) {
+    pub fn meddle_after_get(&self, change: KeyChange) {
         *self.state.after_get.lock().unwrap() = Some(change);
     }
 
     /// Makes a change right before the next one.
-    pub(crate) fn meddle_before_change(&self, change: KeyChange) {
+    pub fn meddle_before_change(&self, change: KeyChange) {
         *self.state.before_change.lock().unwrap() = Some(change);
     }
 
