@@ -136,6 +136,8 @@ pub enum InvalidValueKind {
     Action,
     /// A [`Fingerprint`](crate::digest::Fingerprint).
     Fingerprint,
+    /// A [`Limit`](crate::limit::Limit) or a [`Plan`](crate::limit::Plan).
+    Limit,
 }
 
 impl InvalidValue {

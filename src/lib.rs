@@ -129,6 +129,7 @@ mod guarded_call;
 pub mod health;
 mod inner_service;
 pub mod key;
+pub mod limit;
 pub mod manage;
 pub mod mark_sensitive;
 #[cfg(not(feature = "metrics"))]

@@ -5,6 +5,7 @@
 use std::fmt;
 
 use crate::digest::Digest;
+use crate::limit::Plan;
 pub use crate::password_hash::PasswordHash;
 use crate::scope::Scopes;
 
@@ -65,6 +66,15 @@ impl Owner {
         }
     }
 
+    /// Returns the plan of the organization that owns the key or its project. `None` for a user, who may belong to several.
+    pub(crate) fn plan(&self) -> Option<&Plan> {
+        match self {
+            Self::Organization(own) => own.plan.as_ref(),
+            Self::Project(own) => own.organization.plan.as_ref(),
+            Self::User(_) => None,
+        }
+    }
+
     /// Returns the id of the organization that owns the key or its project. `None` for a user, who may belong to several.
     ///
     /// ```
@@ -115,6 +125,9 @@ pub struct Organization {
     pub disabled: bool,
     /// Whether single sign-on is required, so that keys of users do not reach it.
     pub requires_sso: bool,
+    /// The plan of its keys and of those of its projects that have none of their own. A store writes its name, and reads it with its current
+    /// limits.
+    pub plan: Option<Plan>,
 }
 
 impl Organization {
@@ -127,7 +140,7 @@ impl Organization {
     /// assert!(organization.requires_sso && !organization.disabled);
     /// ```
     pub fn new(id: impl Into<Box<str>>) -> Self {
-        Self { id: id.into(), disabled: false, requires_sso: false }
+        Self { id: id.into(), disabled: false, requires_sso: false, plan: None }
     }
 
     /// Sets whether the organization is closed to all callers.
@@ -140,6 +153,12 @@ impl Organization {
     #[must_use]
     pub fn requires_sso(self, requires_sso: bool) -> Self {
         Self { requires_sso, ..self }
+    }
+
+    /// Sets the plan.
+    #[must_use]
+    pub fn plan(self, plan: Plan) -> Self {
+        Self { plan: Some(plan), ..self }
     }
 }
 

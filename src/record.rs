@@ -16,6 +16,7 @@ use crate::digest::{Digest, Digester};
 use crate::environment::Environment;
 use crate::error::{InvalidValue, InvalidValueKind};
 use crate::key::{ApiKey, KeyId, RetrievableKey};
+use crate::limit::{Limit, Limits, Plan};
 use crate::owner::{Owner, User};
 use crate::scope::Scopes;
 use crate::text::{parsed_from_text, serialized_as_text};
@@ -79,6 +80,10 @@ pub struct Record {
     pub metadata: BTreeMap<String, String>,
     /// Notes of the owner. Base no decision on them.
     pub labels: BTreeMap<String, String>,
+    /// The limits of the key itself. None by default.
+    pub limits: Limits,
+    /// The plan of the key, in place of that of its organization. A store writes its name, and reads it with its current limits.
+    pub plan: Option<Plan>,
     /// The session that the record stands for, instead of a key. No [filter](crate::backend::KeyFilter) of keys selects it, and no
     /// authenticator admits it.
     pub session: Option<Session>,
@@ -255,6 +260,8 @@ impl Record {
             retrievable: None,
             metadata: BTreeMap::new(),
             labels: BTreeMap::new(),
+            limits: Limits::default(),
+            plan: None,
             session: None,
         }
     }
@@ -275,6 +282,13 @@ impl Record {
     /// Returns whether the key may be presented by this scheme.
     pub fn accepts(&self, scheme: &Scheme) -> bool {
         self.sources.is_empty() || self.sources.contains(scheme)
+    }
+
+    /// Returns the limits of the requests with the key: its own, and those of its plan, or else of its organization's, that have other names.
+    pub fn all_limits(&self) -> impl Iterator<Item = &Limit> {
+        let plan = self.plan.as_ref().or_else(|| self.owner.plan());
+        let of_plan = plan.into_iter().flat_map(|plan| plan.limits().iter());
+        self.limits.iter().chain(of_plan.filter(|limit| !self.limits.has(limit.name())))
     }
 
     /// Returns the state of the key at `now`.

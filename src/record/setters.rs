@@ -9,6 +9,7 @@ use crate::clock::Timestamp;
 use crate::credential::Scheme;
 use crate::environment::Environment;
 use crate::key::{KeyId, RetrievableKey};
+use crate::limit::{Limits, Plan};
 use crate::scope::Scopes;
 use crate::text::to_map;
 
@@ -116,6 +117,18 @@ impl Record {
     #[must_use]
     pub fn labels<K: Into<String>, V: Into<String>>(self, entries: impl IntoIterator<Item = (K, V)>) -> Self {
         Self { labels: to_map(entries), ..self }
+    }
+
+    /// Sets the limits of the key itself.
+    #[must_use]
+    pub fn limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// Sets the plan of the key.
+    #[must_use]
+    pub fn plan(self, plan: Plan) -> Self {
+        Self { plan: Some(plan), ..self }
     }
 
     /// Makes it the record of a session.

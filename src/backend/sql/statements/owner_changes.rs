@@ -46,7 +46,7 @@ const DELETE_PROJECT: &str = "DELETE FROM tower_api_key_project WHERE organizati
 /// Applies an owner change, and returns the keys to invalidate.
 pub(super) async fn change(session: &mut dyn Session, action: OwnerAction) -> Result<Written, BackendError> {
     let changes = match action {
-        OwnerAction::PutOrganization(Organization { id, disabled, requires_sso }) => {
+        OwnerAction::PutOrganization(Organization { id, disabled, requires_sso, plan: _ }) => {
             check_not_deleted(session, &DeletedOwner::of_organization(&id)).await?;
             let put = Statement::new(PUT_ORGANIZATION).bind(&*id).bind(disabled).bind(requires_sso);
             session.execute(&put).await?;
