@@ -126,7 +126,7 @@ pub struct Organization {
     /// Whether single sign-on is required, so that keys of users do not reach it.
     pub requires_sso: bool,
     /// The plan of its keys and of those of its projects that have none of their own. A store writes its name, and reads it with its current
-    /// limits.
+    /// limits; in a membership, which it does not concern, it reads none.
     pub plan: Option<Plan>,
 }
 

@@ -19,6 +19,7 @@ use crate::cache::{Entry, Issuer};
 use crate::credential::Scheme;
 use crate::environment::Environment;
 use crate::key::KeyId;
+use crate::limit::Limit;
 use crate::owner::{Organization, Owner};
 use crate::record::Record;
 use crate::reject::{Reason, Rejection};
@@ -80,6 +81,11 @@ impl Principal {
     /// Returns the environment of the key.
     pub fn environment(&self) -> Environment {
         self.record().environment
+    }
+
+    /// Returns the limits of the requests with the key, with those of its plan.
+    pub fn limits(&self) -> impl Iterator<Item = &Limit> {
+        self.record().all_limits()
     }
 
     /// Returns the owner of the key.

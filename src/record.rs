@@ -286,9 +286,13 @@ impl Record {
 
     /// Returns the limits of the requests with the key: its own, and those of its plan, or else of its organization's, that have other names.
     pub fn all_limits(&self) -> impl Iterator<Item = &Limit> {
-        let plan = self.plan.as_ref().or_else(|| self.owner.plan());
-        let of_plan = plan.into_iter().flat_map(|plan| plan.limits().iter());
+        let of_plan = self.plan_in_force().into_iter().flat_map(|plan| plan.limits().iter());
         self.limits.iter().chain(of_plan.filter(|limit| !self.limits.has(limit.name())))
+    }
+
+    /// Returns the plan of the key, or else that of its organization.
+    pub fn plan_in_force(&self) -> Option<&Plan> {
+        self.plan.as_ref().or_else(|| self.owner.plan())
     }
 
     /// Returns the state of the key at `now`.

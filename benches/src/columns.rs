@@ -4,10 +4,10 @@
 pub const FIND: &str = "SELECT id, digest, hint, name, owner_kind, owner_organization, owner_email, owner_project, environment,
     scopes, sources, created_at, created_by, expires_at, revoked_at, revoked_reason, rotated_from, rotated_to, last_used_at,
     first_use_grace, metadata, revoked_by, retrievable, labels, disabled_at, disabled_reason,
-    disabled_by, disabled_locked FROM tower_api_key WHERE digest = $1";
+    disabled_by, disabled_locked, limits, plan FROM tower_api_key WHERE digest = $1";
 
 /// The columns of texts.
-pub const TEXTS: [&str; 20] = [
+pub const TEXTS: [&str; 22] = [
     "id",
     "hint",
     "name",
@@ -28,6 +28,8 @@ pub const TEXTS: [&str; 20] = [
     "labels",
     "disabled_reason",
     "disabled_by",
+    "limits",
+    "plan",
 ];
 
 /// The columns of times and durations.

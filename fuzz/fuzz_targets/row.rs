@@ -6,10 +6,11 @@ use libfuzzer_sys::{Corpus, fuzz_target};
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use tokio::runtime::{Builder, Runtime};
-use tower_api_key::backend::{Backend, BackendError, BackendErrorKind, KeyStore};
+use tower_api_key::backend::{Backend, BackendError, BackendErrorKind, KeyStore, PlanStore};
 use tower_api_key::digest::Digest;
+use tower_api_key::limit::Plan;
 use tower_api_key::{Record, SqliteStore};
-use tower_api_key_fuzz::row::{COLUMNS, Row, Value};
+use tower_api_key_fuzz::row::{COLUMNS, PLAN, PLAN_LIMITS, Row, Value};
 
 /// A store over a table without types.
 struct Database {
@@ -52,6 +53,8 @@ impl Database {
             let table =
                 format!("DROP TABLE tower_api_key; CREATE TABLE tower_api_key ({})", COLUMNS.join(", "));
             sqlx::raw_sql(sqlx::AssertSqlSafe(table)).execute(&pool).await.expect("a table without types");
+            let plan = Plan::new(PLAN, PLAN_LIMITS.parse().expect("limits")).expect("a plan");
+            store.put_plan(&plan).await.expect("a new plan");
             (pool, store)
         });
         let columns = COLUMNS.join(", ");

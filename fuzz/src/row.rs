@@ -6,13 +6,14 @@ use std::time::Duration;
 use tower_api_key::credential::Scheme;
 use tower_api_key::digest::Digest;
 use tower_api_key::key::RetrievableKey;
+use tower_api_key::limit::Plan;
 use tower_api_key::owner::Organization;
 use tower_api_key::record::{Disabling, Revocation, Session};
 use tower_api_key::{Environment, KeyId, Owner, Record, Scopes, Timestamp};
 
 use crate::json;
 
-pub const COLUMNS: [&str; 30] = [
+pub const COLUMNS: [&str; 32] = [
     "id",
     "digest",
     "hint",
@@ -41,9 +42,15 @@ pub const COLUMNS: [&str; 30] = [
     "disabled_reason",
     "disabled_by",
     "disabled_locked",
+    "limits",
+    "plan",
     "session_opener",
     "session_state",
 ];
+
+/// The only plan of the store.
+pub const PLAN: &str = "pro";
+pub const PLAN_LIMITS: &str = "burst=100/60s";
 
 /// A value of SQLite. Text may be invalid UTF-8.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,7 +90,7 @@ impl Row {
             "owner_organization" => text("acme"),
             "environment" => text("live"),
             "metadata" | "labels" => text("{}"),
-            "hint" | "name" | "scopes" | "sources" => text(""),
+            "hint" | "name" | "scopes" | "sources" | "limits" => text(""),
             _ => Value::Null,
         }))
     }
@@ -161,6 +168,12 @@ impl Row {
         };
         record.metadata = json::texts(self.text("metadata")?)?;
         record.labels = json::texts(self.text("labels")?)?;
+        record.limits = self.text("limits")?.parse().ok()?;
+        record.plan = match self.optional("plan")? {
+            None => None,
+            Some(PLAN) => Some(Plan::new(PLAN, PLAN_LIMITS.parse().expect("limits")).expect("a plan")),
+            Some(_) => return None,
+        };
         record.session = match (self.optional("session_opener")?, self.optional("session_state")?) {
             (Some(opener), Some(state)) => Some(Session::new(opener, state)),
             (None, None) => None,

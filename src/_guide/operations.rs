@@ -239,6 +239,7 @@
 //! |---|---|---|
 //! | `tower_api_key` | each key, including revoked and expired ones; each session of the console | by `KeyManager::purge_ended`, called by your own job, in batches of 500; sessions also an hour after their end, when others are opened |
 //! | `tower_api_key_digest` | each key that was used under a former digester | by [`retire_former_digesters`](crate::manage::KeyManager::retire_former_digesters), and with its key |
+//! | `tower_api_key_plan` | each plan | by [`PlanStore::delete_plan`](crate::backend::PlanStore::delete_plan) |
 //! | `tower_api_key_fingerprint` | each digester and key format | by the same, those of digesters |
 //! | `tower_api_key_change` | each digest of a key that a change concerns | automatically: with each change, up to a thousand rows that are older than an hour, and that no open transaction can still hide. A database without changes keeps the last rows |
 //! | `tower_api_key_audit` | each key that a change concerns, with its owner until that is purged | by [`AuditLog::purge_before`](crate::backend::AuditLog::purge_before), called by a job of yours |

@@ -4,8 +4,8 @@ GRANT USAGE, CREATE ON SCHEMA keys TO keys_node, keys_manager;
 GRANT SELECT ON tower_api_key_migration TO keys_node, keys_manager;
 
 -- Nodes: look up keys, poll changes, and are on the list of nodes.
-GRANT SELECT ON tower_api_key, tower_api_key_digest, tower_api_key_fingerprint, tower_api_key_organization,
-    tower_api_key_membership, tower_api_key_change, tower_api_key_change_trim TO keys_node;
+GRANT SELECT ON tower_api_key, tower_api_key_digest, tower_api_key_fingerprint, tower_api_key_plan,
+    tower_api_key_organization, tower_api_key_membership, tower_api_key_change, tower_api_key_change_trim TO keys_node;
 GRANT SELECT, INSERT, UPDATE, DELETE ON tower_api_key_node TO keys_node;
 GRANT SELECT, INSERT ON tower_api_key_epoch TO keys_node;
 
@@ -27,8 +27,8 @@ GRANT SELECT ON tower_api_key_user TO keys_node;
 -- Managers: change keys and owners, and read the audit log. A node needs these rights as well to end a rotated key at the first use of its
 -- successor, or to strengthen the hash of a password.
 GRANT SELECT, INSERT, UPDATE, DELETE ON tower_api_key, tower_api_key_digest, tower_api_key_fingerprint,
-    tower_api_key_organization, tower_api_key_user, tower_api_key_membership, tower_api_key_project,
-    tower_api_key_deleted_owner, tower_api_key_change TO keys_manager;
+    tower_api_key_plan, tower_api_key_organization, tower_api_key_user, tower_api_key_membership,
+    tower_api_key_project, tower_api_key_deleted_owner, tower_api_key_change TO keys_manager;
 GRANT SELECT, UPDATE ON tower_api_key_change_trim TO keys_manager;
 GRANT SELECT, INSERT, DELETE ON tower_api_key_audit TO keys_manager;
 -- To purge an owner.

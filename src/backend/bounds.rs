@@ -34,13 +34,23 @@ impl Bounds {
         }
     }
 
-    /// Sets the defaults of a new key: the expiry and the sources that the caller's keys are limited to.
+    /// Sets the defaults of a new key: the expiry and the sources that the caller's keys are limited to, and the limits and the plan of the
+    /// caller's own key.
     pub(super) fn inherit(caller: &Caller, child: &mut Record) {
         if child.expires_at.is_none() {
             child.expires_at = caller.keys_end_by;
         }
         if child.sources.is_empty() {
             child.sources = caller.sources.clone();
+        }
+        // A caller that is limited would get more by another key otherwise.
+        if let Some(own) = caller.key() {
+            if child.limits.is_empty() {
+                child.limits = own.limits.clone();
+            }
+            if child.plan.is_none() {
+                child.plan = own.plan.clone();
+            }
         }
     }
 
@@ -64,6 +74,14 @@ impl Bounds {
             // For a caller with the sources of its key, the application may name other ones.
             check_sources(caller, child)?;
         }
+        let own = caller.key();
+        if own.map_or(!child.limits.is_empty(), |own| own.limits != child.limits) {
+            return Err(service_sets("limits"));
+        }
+        let plan = |record: &Record| record.plan.as_ref().map(|plan| plan.name().to_owned());
+        if own.and_then(plan) != plan(child) {
+            return Err(service_sets("plan"));
+        }
         check_expiry_limit(caller, child.expires_at)
     }
 
@@ -74,6 +92,12 @@ impl Bounds {
         update: &KeyUpdate,
     ) -> Result<(), BackendError> {
         self.check_end(caller, target)?;
+        if update.limits.is_some() {
+            return Err(service_sets("limits"));
+        }
+        if update.plan.is_some() {
+            return Err(service_sets("plan"));
+        }
         if let Some(scopes) = &update.scopes {
             check_grants(caller, scopes)?;
             if scopes.iter().any(|scope| !target.scopes.covers(scope)) {
@@ -137,6 +161,11 @@ impl Bounds {
     pub(super) fn check_visible(&self, target: &Record) -> Result<(), BackendError> {
         if self.keys.matches(target) { Ok(()) } else { Err(BackendError::not_found()) }
     }
+}
+
+/// Creates the error of a caller that sets what limits it.
+fn service_sets(field: &'static str) -> BackendError {
+    BackendError::forbidden(Some(field), "only the service can set this")
 }
 
 /// Returns whether the successors that a caller makes end by its limit as well: if its own key is replaced, if it has none, or if the

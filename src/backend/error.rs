@@ -27,9 +27,9 @@ pub enum BackendErrorKind {
     Unavailable,
     /// The contents of the store cannot be decoded.
     Corrupt,
-    /// The key exists already, or its state does not allow the change.
+    /// The key exists already, or the state of the key, the owner or the plan does not allow the change.
     Conflict,
-    /// The key or owner does not exist.
+    /// The key, the owner or the plan does not exist.
     NotFound,
     /// The change would end the last key of its owner that can manage keys. Nothing was changed.
     LastManager,
@@ -120,6 +120,24 @@ impl BackendError {
         Self { kind: BackendErrorKind::NotFound, message: message.into(), field: None, source: None }
     }
 
+    /// Creates an error for a plan that does not exist.
+    pub fn no_plan() -> Self {
+        let message = "no plan with this name";
+        Self { kind: BackendErrorKind::NotFound, message: message.into(), field: None, source: None }
+    }
+
+    /// Creates an error for a change that refers to a plan which does not exist.
+    pub fn unknown_plan() -> Self {
+        let message = "no plan with this name";
+        Self { kind: BackendErrorKind::Invalid, message: message.into(), field: Some("plan"), source: None }
+    }
+
+    /// Creates an error for a plan that cannot be deleted.
+    pub fn plan_in_use() -> Self {
+        let message = "a key or an organization has the plan: give each another one, or none, before";
+        Self { kind: BackendErrorKind::Conflict, message: message.into(), field: None, source: None }
+    }
+
     /// Creates an error for an owner whose id was deleted and not purged.
     pub fn owner_deleted() -> Self {
         let message = "an owner with this id was deleted: purge it to use the id again";
@@ -173,7 +191,7 @@ impl BackendError {
         self.source.as_deref()
     }
 
-    /// Returns the field that asks for more than the actor may grant.
+    /// Returns the field that asks for more than the actor may grant, or refers to what does not exist.
     pub fn field(&self) -> Option<&'static str> {
         self.field
     }

@@ -100,7 +100,7 @@ impl KeyChange {
     /// Adds a key.
     ///
     /// Fails with [`Conflict`](super::BackendErrorKind::Conflict) if a key with the same id or digest exists, or if its owner was
-    /// deleted; with [`Invalid`](super::BackendErrorKind::Invalid) if the store cannot keep the record as it is.
+    /// deleted; with [`Invalid`](super::BackendErrorKind::Invalid) if the store cannot keep the record as it is, or has no plan of that name.
     pub fn insert(record: Record) -> Self {
         KeyAction::Insert(Box::new(record)).into()
     }
@@ -116,7 +116,7 @@ impl KeyChange {
     ///
     /// Fails with [`NotFound`](super::BackendErrorKind::NotFound) if the key does not exist; with
     /// [`Conflict`](super::BackendErrorKind::Conflict) if it was revoked, or if the update would extend a rotated key; with
-    /// [`Invalid`](super::BackendErrorKind::Invalid) if the store cannot keep the values.
+    /// [`Invalid`](super::BackendErrorKind::Invalid) if the store cannot keep the values, or has no plan of that name.
     pub fn update(id: &KeyId, update: KeyUpdate) -> Self {
         KeyAction::Update(id.clone(), update).into()
     }

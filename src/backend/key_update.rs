@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use super::BackendError;
 use super::expiry::is_later;
 use crate::clock::Timestamp;
+use crate::limit::{Limits, Plan};
 use crate::record::{KeyState, Record};
 use crate::scope::Scopes;
 use crate::text::to_map;
@@ -34,6 +35,10 @@ pub struct KeyUpdate {
     pub metadata: Option<BTreeMap<String, String>>,
     /// The labels, which the owner keeps with the key.
     pub labels: Option<BTreeMap<String, String>>,
+    /// The limits of the key itself, in place of all that it has.
+    pub limits: Option<Limits>,
+    /// The plan, by its name; `Some(None)` removes it, and that of the organization is in force.
+    pub plan: Option<Option<Plan>>,
     /// The author of the change, for the audit log. Not stored with the key.
     pub by: Option<Box<str>>,
 }
@@ -83,6 +88,24 @@ impl KeyUpdate {
         Self { labels: Some(to_map(entries)), ..self }
     }
 
+    /// Replaces the limits of the key itself.
+    #[must_use]
+    pub fn limits(self, limits: Limits) -> Self {
+        Self { limits: Some(limits), ..self }
+    }
+
+    /// Sets the plan of the key, by its name.
+    #[must_use]
+    pub fn plan(self, plan: Plan) -> Self {
+        Self { plan: Some(Some(plan)), ..self }
+    }
+
+    /// Removes the plan of the key.
+    #[must_use]
+    pub fn without_plan(self) -> Self {
+        Self { plan: Some(None), ..self }
+    }
+
     /// Sets the author of the change.
     #[must_use]
     pub fn by(self, author: impl Into<Box<str>>) -> Self {
@@ -114,6 +137,15 @@ impl KeyUpdate {
         }
         if let Some(labels) = self.labels {
             record.labels = labels;
+        }
+        if let Some(limits) = self.limits {
+            record.limits = limits;
+        }
+        // A plan of the same name is the same one, whatever limits the update has read.
+        if let Some(plan) = self.plan
+            && plan.as_ref().map(Plan::name) != record.plan.as_ref().map(Plan::name)
+        {
+            record.plan = plan;
         }
         Ok(())
     }

@@ -46,6 +46,10 @@ const LIST_BATCH: usize = 1_000;
 /// keeps [`Record::session`] with the record, and selects by [`KeyFilter::kind`] in each list, count and change: without these, sessions are listed
 /// and revoked as keys. One that does not keep them rejects the insertion of a record that has a session.
 ///
+/// A store of [plans](super::PlanStore) keeps the name of [`Record::plan`], and reads the record, also that of an outcome, with the current limits of
+/// the plan. It rejects a record or an update that refers to a plan which it does not have by [`BackendError::unknown_plan`], and so does a store
+/// without plans.
+///
 /// ```
 /// # tokio::runtime::Runtime::new()?.block_on(async {
 /// use tower_api_key::backend::{KeyChange, KeyFilter, KeyStore};

@@ -1,14 +1,15 @@
 //! A store in memory, for tests and for services with keys in their configuration.
 
 // Layer 3 of 10: storage.
-// Above `keys` and `owners` of the backend, whose traits it implements; nothing in the backend is above it. Bottom to top, a file importing
-// only those before it: `audit`, `usage`, `owners`, `digests`, `keys`, `owner_changes`, `self`.
+// Above `keys`, `owners` and `plans` of the backend, whose traits it implements; nothing in the backend is above it. Bottom to top, a file importing
+// only those before it: `audit`, `usage`, `plans`, `owners`, `digests`, `keys`, `owner_changes`, `self`.
 
 mod audit;
 mod digests;
 mod keys;
 mod owner_changes;
 mod owners;
+mod plans;
 mod usage;
 
 use std::ops::Bound;
@@ -16,12 +17,13 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::{
     AuditEntry, AuditLog, AuditQuery, Backend, BackendError, ChangeOutcome, Invalidation, Invalidator,
-    KeyChange, KeyEdit, KeyFilter, KeyStore, OwnerChange, OwnerStore, Subscriber, UsageBatch, UsageLine,
-    UsageQuery, UsageStore, WriteBack,
+    KeyChange, KeyEdit, KeyFilter, KeyStore, OwnerChange, OwnerStore, PlanStore, Subscriber, UsageBatch,
+    UsageLine, UsageQuery, UsageStore, WriteBack,
 };
 use crate::clock::{Day, Timestamp};
 use crate::digest::{Digest, Fingerprint};
 use crate::key::KeyId;
+use crate::limit::Plan;
 use crate::owner::{Organization, Project, User};
 use crate::record::Record;
 use keys::Keys;
@@ -108,7 +110,7 @@ impl OwnerStore for MemoryStore {
     }
 
     async fn organization(&self, id: &str) -> Result<Option<Organization>, BackendError> {
-        Ok(self.read().owners.organization(id).cloned())
+        Ok(self.read().owners.organization(id))
     }
 
     async fn members(
@@ -131,6 +133,28 @@ impl OwnerStore for MemoryStore {
         limit: usize,
     ) -> Result<Vec<Project>, BackendError> {
         Ok(self.read().owners.projects(organization, after, limit))
+    }
+}
+
+impl PlanStore for MemoryStore {
+    async fn put_plan(&self, plan: &Plan) -> Result<(), BackendError> {
+        let is_changed = self.write().owners.plans.put(plan);
+        self.invalidate(is_changed.then_some(Invalidation::Everything));
+        Ok(())
+    }
+
+    async fn delete_plan(&self, name: &str) -> Result<(), BackendError> {
+        self.write().delete_plan(name)?;
+        self.invalidate([Invalidation::Everything]);
+        Ok(())
+    }
+
+    async fn plan(&self, name: &str) -> Result<Option<Plan>, BackendError> {
+        Ok(self.read().owners.plans.get(name).cloned())
+    }
+
+    async fn plans(&self, after: Option<&str>, limit: usize) -> Result<Vec<Plan>, BackendError> {
+        Ok(self.read().owners.plans.page(after, limit))
     }
 }
 

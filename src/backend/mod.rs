@@ -2,8 +2,8 @@
 //!
 //! A [`Backend`] looks a record up by its digest. The result is a record, `None` or an error, and only the first two are ever
 //! cached. [`backend_fn`] makes one from a function. A backend that also keeps keys is a [`KeyStore`]; one that also keeps their
-//! owners is an [`OwnerStore`], and an application that keeps those itself implements [`OwnerResolver`]. A [`UsageStore`] counts how
-//! often keys are used. Every change of keys and owners has an [`Actor`], which is authorized in the transaction of the change.
+//! owners is an [`OwnerStore`], and an application that keeps those itself implements [`OwnerResolver`]. A [`PlanStore`] keeps plans,
+//! which limit many keys at once. A [`UsageStore`] counts how often keys are used. Every change of keys and owners has an [`Actor`], which is authorized in the transaction of the change.
 //!
 //! ```
 //! use tower_api_key::backend::{Backend, BackendError};
@@ -28,13 +28,13 @@
 //! |---|---|---|
 //! | [`Backend`] | `find` | `subscribe`, if keys change; `write_back`, if keys are rotated or passwords are hashed anew; `feed`, if other processes change the keys; `find_user`, if users have passwords; `find_any` and `fingerprints`, to replace a pepper |
 //! | [`KeyStore`] | `change`, `get`, `list` | `search`, if the store has many keys; `lists_nodes`, `wait_applied`, if the store knows its nodes; `keys_without`, to replace a pepper |
-//! | [`OwnerStore`], [`UsageStore`], [`AuditLog`] | all methods | |
+//! | [`OwnerStore`], [`PlanStore`], [`UsageStore`], [`AuditLog`] | all methods | |
 //!
 //! [`KeyStore`] names the steps of a change, [`KeyEdit`] has the rules of updates, rotations and first uses, and [`Invalidator`]
 //! keeps the order of commit, invalidation and acknowledgement. `tests/outside` of the repository is such a store.
 //!
 //! The crate `tower-api-key-contract`, in `tests/contract` of the repository, has the guarantees of a store as tests. A store runs
-//! them by one macro for each trait: `key_store!`, `owner_store!`, `usage_store!`, `audit_log!`.
+//! them by one macro for each trait: `key_store!`, `owner_store!`, `plan_store!`, `usage_store!`, `audit_log!`.
 //!
 //! ```
 //! // tests/contract.rs
@@ -53,7 +53,7 @@
 // - values: `error`, `filter`, `search`, `deleted_owner`, `propagation`; a macro: `forward`
 // - changes, and who may make them: `expiry`, `key_update`, `rotation`, `audit`, `key_edit`, `actor`, `opener`, `caller`, `last_manager`, `bounds`, `key_batch`, `key_change`, `usage`
 // - what changes do to caches: `invalidation`, `change_feed`
-// - the traits: `self`, `backend_fn`, `erased`, `keys`, `owners`, `owner_resolver`
+// - the traits: `self`, `backend_fn`, `erased`, `keys`, `owners`, `plans`, `owner_resolver`
 // - the stores: `memory`, `sql`
 
 mod actor;
@@ -80,6 +80,7 @@ mod memory;
 mod opener;
 mod owner_resolver;
 mod owners;
+mod plans;
 mod propagation;
 mod rotation;
 mod search;
@@ -103,6 +104,7 @@ pub use last_manager::RequiredManager;
 pub use memory::MemoryStore;
 pub use owner_resolver::{OwnerResolver, WithOwnerResolver};
 pub use owners::{OwnerAction, OwnerChange, OwnerStore};
+pub use plans::PlanStore;
 pub use propagation::Propagation;
 pub use rotation::{Grace, Rotation};
 pub use search::SearchPosition;

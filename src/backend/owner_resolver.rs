@@ -19,8 +19,8 @@ use crate::select::select;
 /// [`WithOwnerResolver`] combines it with a store of keys. An application without such tables uses those of an
 /// [`OwnerStore`](super::OwnerStore).
 pub trait OwnerResolver: Send + Sync + 'static {
-    /// Returns the organization with this id, or `None` if it does not exist. Keys of an organization that does not exist are
-    /// unknown.
+    /// Returns the organization with this id and the limits of its plan, if it has one, or `None` if it does not exist. Keys of an organization
+    /// that does not exist are unknown.
     ///
     /// # Errors
     ///

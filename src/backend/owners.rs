@@ -162,7 +162,8 @@ impl From<OwnerAction> for OwnerChange {
 
 /// Each constructor creates a change by the application itself. [`by`](Self::by) sets another actor.
 impl OwnerChange {
-    /// Adds an organization, or changes whether it is disabled and requires single sign-on.
+    /// Adds an organization, or changes whether it is disabled and requires single sign-on, and its plan, of which the store keeps the name.
+    /// Fails with [`Invalid`](super::BackendErrorKind::Invalid) if the store has no such plan.
     pub fn put_organization(organization: Organization) -> Self {
         OwnerAction::PutOrganization(organization).into()
     }

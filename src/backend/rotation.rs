@@ -23,7 +23,7 @@ pub enum Grace {
     FromFirstUse(Duration),
 }
 
-/// The replacement of a key by a successor with the same owner, environment, scopes, sources, name, metadata and labels.
+/// The replacement of a key by a successor with the same owner, environment, scopes, sources, name, metadata, labels, limits and plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Rotation {

@@ -67,6 +67,7 @@ fn the_page_about_operations_names_every_metric_and_no_other() {
         "deleted_owner",
         "digest",
         "fingerprint",
+        "plan",
     ];
     let tables: BTreeSet<_> = tables.map(|table| format!("tower_api_key_{table}")).into();
     let named: BTreeSet<_> = metrics(&page).into_iter().filter(|name| !tables.contains(*name)).collect();

@@ -77,7 +77,7 @@ impl Keys {
         change.check(authorized.as_ref(), target.transpose()?)?;
         let fingerprints = change.fingerprints().to_vec();
         let (record, invalidations) = match change.action {
-            KeyAction::Insert(record) => self.insert(*record, delegated)?,
+            KeyAction::Insert(record) => self.insert(&record, delegated)?,
             KeyAction::Update(ref id, ref update) => {
                 self.edit(id, KeyEdit::Update(update.clone()), Some((&change, authorized.as_ref())))?
             }
@@ -93,7 +93,7 @@ impl Keys {
             KeyAction::InsertExclusive(record, filter, revocation) => {
                 self.check_insert(&record)?;
                 let (outcome, mut invalidations) = several(self.revoke_all(&filter, &revocation));
-                let (record, inserted) = self.insert(*record, delegated)?;
+                let (record, inserted) = self.insert(&record, delegated)?;
                 self.digests.made_with(&record.id, &fingerprints);
                 invalidations.extend(inserted);
                 return Ok((outcome.record(record), invalidations));
@@ -153,16 +153,16 @@ impl Keys {
 
     fn insert(
         &mut self,
-        record: Record,
+        record: &Record,
         delegated: bool,
     ) -> Result<(Record, Vec<Invalidation>), BackendError> {
-        self.check_insert(&record)?;
+        self.check_insert(record)?;
         let author = Author { name: record.created_by.as_deref(), delegated };
-        self.audit.record(Action::Created, &record, author);
+        self.audit.record(Action::Created, record, author);
         self.ids.insert(record.id.clone(), record.digest);
         self.records.insert(record.digest, record.clone());
         let invalidation = Invalidation::Changed(record.digest);
-        Ok((record, vec![invalidation]))
+        Ok((self.owners.current(record), vec![invalidation]))
     }
 
     fn check_insert(&self, record: &Record) -> Result<(), BackendError> {
@@ -171,6 +171,7 @@ impl Keys {
         if has_digest || self.ids.contains_key(&record.id) {
             return Err(BackendError::conflict());
         }
+        self.owners.plans.check(record.plan.as_ref())?;
         DeletedOwner::that_block(&record.owner)
             .iter()
             .try_for_each(|deleted| self.owners.check_not_deleted(deleted))
@@ -219,13 +220,14 @@ impl Keys {
         }
         let mut invalidations = vec![Invalidation::of(&record)];
         successor.as_ref().map_or(Ok(()), |successor| self.check_insert(successor))?;
+        self.owners.plans.check(record.plan.as_ref())?;
         if record != before {
             let action = logged.with(successor.as_ref().map(|successor| successor.id.clone()));
             // OK because a rotation has a successor, and no other edit has one.
             self.audit.record(action.expect("the action of an edit"), &record, author);
         }
         if let Some(successor) = &successor {
-            invalidations.extend(self.insert(successor.clone(), delegated)?.1);
+            invalidations.extend(self.insert(successor, delegated)?.1);
         }
         if let Some(end) = ended_predecessor
             && let Some(digest) = self.ids.get(&end.id)
@@ -364,6 +366,16 @@ impl Keys {
             self.audit.record(action, &record, Author::default());
         }
         (keys, invalidations)
+    }
+
+    /// Deletes a plan that neither a key nor an organization has.
+    pub(super) fn delete_plan(&mut self, name: &str) -> Result<(), BackendError> {
+        let organizations = self.owners.organizations.values().map(|own| own.plan.as_ref());
+        let plans = self.records.values().map(|record| record.plan.as_ref()).chain(organizations);
+        if plans.flatten().any(|plan| plan.name() == name) {
+            return Err(BackendError::plan_in_use());
+        }
+        if self.owners.plans.remove(name) { Ok(()) } else { Err(BackendError::no_plan()) }
     }
 
     pub(super) fn by_id_mut(&mut self, id: &KeyId) -> Option<&mut Record> {

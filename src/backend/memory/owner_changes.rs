@@ -17,6 +17,7 @@ impl Keys {
             OwnerAction::PutOrganization(organization) => {
                 let id = organization.id.clone();
                 owners.check_not_deleted(&DeletedOwner::of_organization(&id))?;
+                owners.plans.check(organization.plan.as_ref())?;
                 owners.organizations.insert(id.clone(), organization);
                 Ok(self.affected_by_organization(&id))
             }

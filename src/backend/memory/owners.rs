@@ -1,10 +1,11 @@
-//! The owners of keys in memory, and reads of them. `owner_changes` changes them, under the write lock of `MemoryStore`.
+//! The owners of keys in memory, with plans, and reads of them. `owner_changes` changes them, under the write lock of `MemoryStore`.
 
 // Layer 3 of 10: storage.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
+use super::plans::Plans;
 use crate::backend::BackendError;
 use crate::backend::deleted_owner::DeletedOwner;
 use crate::owner::{Membership, Organization, Owner, Password, Project, User};
@@ -12,6 +13,7 @@ use crate::record::Record;
 
 #[derive(Debug, Default)]
 pub(super) struct Owners {
+    pub(super) plans: Plans,
     pub(super) organizations: BTreeMap<Box<str>, Organization>,
     pub(super) users: BTreeMap<Box<str>, Option<Password>>,
     /// The role and its scopes, by e-mail and organization.
@@ -21,8 +23,9 @@ pub(super) struct Owners {
 }
 
 impl Owners {
-    pub(super) fn organization(&self, id: &str) -> Option<&Organization> {
-        self.organizations.get(id)
+    pub(super) fn organization(&self, id: &str) -> Option<Organization> {
+        let own = self.organizations.get(id)?;
+        Some(Organization { plan: self.plans.current(own.plan.as_ref()), ..own.clone() })
     }
 
     /// Checks that an owner was not deleted.
@@ -48,21 +51,21 @@ impl Owners {
     }
 
     pub(super) fn project(&self, organization: &str, id: &str) -> Option<Project> {
-        let own = self.organizations.get(organization)?;
-        self.projects.contains(&(own.id.clone(), id.into())).then(|| Project::new(own.clone(), id))
+        let own = self.organization(organization)?;
+        self.projects.contains(&(own.id.clone(), id.into())).then(|| Project::new(own, id))
     }
 
     pub(super) fn projects(&self, organization: &str, after: Option<&str>, limit: usize) -> Vec<Project> {
-        let Some(own) = self.organizations.get(organization) else { return Vec::new() };
+        let Some(own) = self.organization(organization) else { return Vec::new() };
         let behind = (own.id.clone(), after.unwrap_or_default().into());
         let from = if after.is_some() { Bound::Excluded(behind) } else { Bound::Included(behind) };
         let own_projects = self.projects.range((from, Bound::Unbounded)).take_while(|(of, _)| *of == own.id);
         own_projects.take(limit).map(|(_, id)| Project::new(own.clone(), id.clone())).collect()
     }
 
-    /// Returns a record with its current owner. An owner that the store does not know stays as in the record.
+    /// Returns a record with its current owner and the current limits of plans. An owner that the store does not know stays as in the record.
     pub(super) fn current(&self, record: &Record) -> Record {
-        let organization = |own: &Organization| self.organization(&own.id).unwrap_or(own).clone();
+        let organization = |own: &Organization| self.organization(&own.id).unwrap_or_else(|| own.clone());
         let owner = match &record.owner {
             Owner::Organization(own) => Owner::Organization(organization(own)),
             Owner::Project(own) => Owner::project(organization(&own.organization), own.id.clone()),
@@ -71,12 +74,14 @@ impl Owners {
                 Owner::User(known.unwrap_or_else(|| own.clone()))
             }
         };
-        Record { owner, ..record.clone() }
+        Record { owner, plan: self.plans.current(record.plan.as_ref()), ..record.clone() }
     }
 
     fn current_membership(&self, membership: &Membership) -> Membership {
-        let organization = self.organization(&membership.organization.id);
-        let organization = organization.unwrap_or(&membership.organization).clone();
+        let organization = self.organizations.get(&membership.organization.id);
+        // The plan concerns no keys of members.
+        let organization =
+            Organization { plan: None, ..organization.unwrap_or(&membership.organization).clone() };
         Membership { organization, ..membership.clone() }
     }
 

@@ -12,6 +12,7 @@ use crate::credential::Scheme;
 use crate::digest::Digest;
 use crate::environment::Environment;
 use crate::key::{KeyId, RetrievableKey};
+use crate::limit::Plan;
 use crate::owner::{Organization, Owner};
 use crate::record::{Disabling, Record, Revocation, Session};
 use crate::scope::Scopes;
@@ -82,6 +83,8 @@ key_row! {
         disabled_reason: Option<String>,
         disabled_by: Option<String>,
         disabled_locked: Option<bool>,
+        limits: String,
+        plan: Option<String>,
         session_opener: Option<String>,
         session_state: Option<String>,
     }
@@ -127,12 +130,14 @@ impl KeyRow {
             disabled_reason: record.disabled.as_ref().map(|disabled| text(&disabled.reason)),
             disabled_by: record.disabled.as_ref().and_then(|disabled| disabled.by.as_deref()).map(text),
             disabled_locked: record.disabled.as_ref().map(|disabled| disabled.locked),
+            limits: record.limits.to_string(),
+            plan: record.plan.as_ref().map(|plan| text(plan.name())),
             session_opener: record.session.as_ref().map(|session| text(&session.opener)),
             session_state: record.session.as_ref().map(|session| text(&session.state)),
         })
     }
 
-    /// Decodes a record.
+    /// Decodes a record. The limits of its plan are in another table.
     ///
     /// # Errors
     ///
@@ -183,6 +188,8 @@ impl KeyRow {
             .map_err(|_| unexpected("metadata that are a JSON object of texts", "something else"))?;
         record.labels = serde_json::from_str(&self.labels)
             .map_err(|_| unexpected("labels that are a JSON object of texts", "something else"))?;
+        record.limits = self.limits.parse().map_err(BackendError::corrupt)?;
+        record.plan = self.plan.as_deref().map(Plan::named).transpose().map_err(BackendError::corrupt)?;
         record.session = match (self.session_opener, self.session_state) {
             (None, None) => None,
             (Some(opener), Some(state)) => Some(Session::new(opener, state)),
@@ -226,10 +233,11 @@ impl<'o> OwnerColumns<'o> {
     fn encode(owner: &'o Owner) -> Result<Self, BackendError> {
         let none = Self { kind: "", organization: None, email: None, project: None };
         let plain = |organization: &'o Organization| {
-            let is_plain = !organization.disabled && !organization.requires_sso;
+            let is_plain =
+                !organization.disabled && !organization.requires_sso && organization.plan.is_none();
             is_plain.then_some(Some(&*organization.id)).ok_or_else(|| {
                 BackendError::invalid(
-                    "whether an organization is disabled or requires SSO is not kept with a key",
+                    "whether an organization is disabled, requires SSO or has a plan is not kept with a key",
                 )
             })
         };
@@ -270,6 +278,8 @@ mod tests {
         record.sources = [Scheme::Bearer, Scheme::Header(HeaderName::from_static("basic"))].into();
         record.revoked = Some(Revocation::new(Timestamp::from_unix_millis(-1), "lost").by("admin-7"));
         record.disabled = Some(Disabling::new(Timestamp::from_unix_millis(-2), "seen").by("admin-8"));
+        record.limits = "burst=100/60s daily=9/day/owner".parse().unwrap();
+        record.plan = Some(Plan::named("pro").unwrap());
         record.session = Some(Session::new("external user:17", "{}"));
         KeyRow::encode(&record).unwrap()
     }
@@ -282,7 +292,7 @@ mod tests {
 
     #[test]
     fn a_row_that_was_tampered_with_is_an_error() {
-        let tamper: [fn(&mut KeyRow); 20] = [
+        let tamper: [fn(&mut KeyRow); 23] = [
             |row| row.id = "a b".into(),
             |row| row.digest = vec![7; 31],
             |row| row.owner_kind = "unknown".into(),
@@ -302,6 +312,9 @@ mod tests {
             |row| row.first_use_grace = Some(-1),
             |row| row.metadata = "[]".into(),
             |row| row.labels = "[]".into(),
+            |row| row.limits = "burst=0/60s".into(),
+            |row| row.limits = "burst=1/60s burst=2/60s".into(),
+            |row| row.plan = Some("Pro".into()),
             |row| {
                 (row.revoked_at, row.revoked_reason, row.revoked_by) = (None, None, Some("admin-7".into()));
             },

@@ -8,7 +8,7 @@
 
 #![allow(unnameable_types, reason = "the databases of `SqlStore` are sealed")]
 
-// Above `keys`, `owners`, `audit` and `usage`, whose traits it implements; nothing in the backend is above it. Bottom to top, a file
+// Above `keys`, `owners`, `plans`, `audit` and `usage`, whose traits it implements; nothing in the backend is above it. Bottom to top, a file
 // importing only those before it:
 // - of statements: `dialect`, `namespace`, `statement`, `session`
 // - of connections: `derived_pool`, `pooled_connection`, `connections`, `pools`, `database`

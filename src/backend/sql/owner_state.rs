@@ -3,16 +3,28 @@
 // Layer 3 of 10: storage.
 
 use super::key_row::{decode_digest, unexpected};
+use super::session::Row;
 use crate::backend::BackendError;
+use crate::limit::Plan;
 use crate::owner::{Membership, Organization, Owner, Password, User};
 use crate::password_hash::PasswordHash;
 use crate::scope::Scopes;
+
+/// The columns of the state of an organization, with the limits of its plan.
+macro_rules! organization_columns {
+    () => {
+        "disabled, requires_sso, organization_plan, \
+        (SELECT plan_limits FROM tower_api_key_plan WHERE plan_name = organization_plan) AS organization_plan_limits"
+    };
+}
+pub(super) use organization_columns;
 
 /// The state of an owner. All fields are `None` for an owner that the store does not know.
 #[derive(Debug, Default)]
 pub(super) struct OwnerState {
     pub(super) disabled: Option<bool>,
     pub(super) requires_sso: Option<bool>,
+    pub(super) plan: Option<Plan>,
     /// A JSON list of lists: organization, disabled, requires single sign-on, role, scopes.
     pub(super) memberships: Option<String>,
 }
@@ -21,6 +33,16 @@ pub(super) struct OwnerState {
 type MembershipColumns = (String, u8, u8, String, String);
 
 impl OwnerState {
+    /// Reads the columns of a row.
+    pub(super) fn from_row(row: &Row) -> Result<Self, BackendError> {
+        Ok(Self {
+            disabled: row.get("disabled")?,
+            requires_sso: row.get("requires_sso")?,
+            plan: decode_plan(row.get("organization_plan")?, row.get("organization_plan_limits")?)?,
+            memberships: row.get("memberships")?,
+        })
+    }
+
     /// Adds the state to an owner.
     pub(super) fn complete(self, owner: &mut Owner) -> Result<(), BackendError> {
         match owner {
@@ -31,9 +53,25 @@ impl OwnerState {
         Ok(())
     }
 
-    fn complete_organization(&self, organization: &mut Organization) {
+    fn complete_organization(self, organization: &mut Organization) {
         organization.disabled = self.disabled.unwrap_or_default();
         organization.requires_sso = self.requires_sso.unwrap_or_default();
+        organization.plan = self.plan;
+    }
+}
+
+/// Decodes a plan from its name and its limits. A name without limits is that of no plan.
+pub(super) fn decode_plan(
+    name: Option<String>,
+    limits: Option<String>,
+) -> Result<Option<Plan>, BackendError> {
+    match (name, limits) {
+        (None, None) => Ok(None),
+        (Some(name), Some(limits)) => {
+            let limits = limits.parse().map_err(BackendError::corrupt)?;
+            Plan::new(&name, limits).map(Some).map_err(BackendError::corrupt)
+        }
+        _ => Err(unexpected("a plan with its limits", "one without the other")),
     }
 }
 

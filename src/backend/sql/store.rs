@@ -17,17 +17,19 @@ use super::pools::Pools;
 use super::session::{Row, Session, begin};
 use super::statement::Statement;
 use super::statements::digests::{self, NewDigest};
+use super::statements::plans::{self, PlanChange};
 use super::statements::write::{Write, write};
 use super::statements::written::Written;
 use super::statements::{audit, owners, read, usage};
 use crate::backend::{
     AuditEntry, AuditLog, AuditQuery, Backend, BackendError, BoxedChangeFeed, ChangeOutcome, Invalidator,
-    KeyAction, KeyChange, KeyFilter, KeyStore, OwnerChange, OwnerStore, Propagation, SearchPosition,
-    Subscriber, UsageBatch, UsageLine, UsageQuery, UsageStore, WriteBack,
+    KeyAction, KeyChange, KeyFilter, KeyStore, OwnerChange, OwnerStore, PlanStore, Propagation,
+    SearchPosition, Subscriber, UsageBatch, UsageLine, UsageQuery, UsageStore, WriteBack,
 };
 use crate::clock::{Day, Timestamp};
 use crate::digest::{Digest, Fingerprint};
 use crate::key::KeyId;
+use crate::limit::Plan;
 use crate::owner::{Organization, Project, User};
 use crate::record::Record;
 
@@ -205,6 +207,24 @@ impl<D: Database> OwnerStore for SqlStore<D> {
         let own = organization.to_owned();
         let projects = owners::projects(organization, after, limit);
         self.read(projects, move |row| owners::decode_project(&own, row)).await
+    }
+}
+
+impl<D: Database> PlanStore for SqlStore<D> {
+    async fn put_plan(&self, plan: &Plan) -> Result<(), BackendError> {
+        self.write(Write::Plan(PlanChange::Put(plan.clone()))).await.map(drop)
+    }
+
+    async fn delete_plan(&self, name: &str) -> Result<(), BackendError> {
+        self.write(Write::Plan(PlanChange::Delete(name.into()))).await.map(drop)
+    }
+
+    async fn plan(&self, name: &str) -> Result<Option<Plan>, BackendError> {
+        Ok(self.read(plans::get(name), plans::decode).await?.pop())
+    }
+
+    async fn plans(&self, after: Option<&str>, limit: usize) -> Result<Vec<Plan>, BackendError> {
+        self.read(plans::page(after, limit), plans::decode).await
     }
 }
 

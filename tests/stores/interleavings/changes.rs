@@ -12,7 +12,8 @@ use crate::interleavings::cast::{ACME, ANN, BOB, Cast, END, Who, needs, role, sc
 use support::{START, revocation};
 
 /// The tables that a change may write. Referenced tables come first.
-pub(crate) const TABLES: [&str; 8] = [
+pub(crate) const TABLES: [&str; 9] = [
+    "tower_api_key_plan",
     "tower_api_key_organization",
     "tower_api_key_user",
     "tower_api_key_membership",

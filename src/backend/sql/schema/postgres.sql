@@ -1,5 +1,12 @@
 -- Times are milliseconds since the Unix epoch. Digests are bytes, so no collation can make two of them equal, and ids sort by
 -- their bytes.
+
+-- Plans of keys: limits by their texts.
+CREATE TABLE tower_api_key_plan (
+    plan_name   TEXT COLLATE "C" PRIMARY KEY,
+    plan_limits TEXT NOT NULL
+);
+
 CREATE TABLE tower_api_key (
     id                 TEXT COLLATE "C" PRIMARY KEY,
     digest             BYTEA NOT NULL UNIQUE CHECK (octet_length(digest) = 32),
@@ -34,6 +41,9 @@ CREATE TABLE tower_api_key (
     disabled_by        TEXT,
     -- Whether the owner of a key cannot enable it.
     disabled_locked    BOOLEAN,
+    -- The limits of the key itself, and its plan, in place of that of its organization.
+    limits             TEXT NOT NULL DEFAULT '',
+    plan               TEXT COLLATE "C" REFERENCES tower_api_key_plan (plan_name),
     -- The fingerprint of the digester that computed the digest, where known.
     digester           TEXT COLLATE "C",
     -- Of a session of the console, which is no key: its opener, and what the console keeps.
@@ -93,6 +103,9 @@ CREATE INDEX tower_api_key_session ON tower_api_key (session_opener, id) WHERE s
 -- For purges, which would otherwise read all keys.
 CREATE INDEX tower_api_key_sessions ON tower_api_key (id) WHERE session_opener IS NOT NULL;
 
+-- A plan is deleted only if no key has it.
+CREATE INDEX tower_api_key_by_plan ON tower_api_key (plan) WHERE plan IS NOT NULL;
+
 -- One row for each change of a key, written in the transaction of the change. Rows become visible when their transactions commit,
 -- which is not the order of their numbers: readers of the log go by the transactions.
 CREATE TABLE tower_api_key_change (
@@ -130,10 +143,14 @@ CREATE UNLOGGED TABLE tower_api_key_epoch (
 
 -- Owners of keys. The ASCII letters of e-mails are in lower case, also in keys.
 CREATE TABLE tower_api_key_organization (
-    organization TEXT COLLATE "C" PRIMARY KEY,
-    disabled     BOOLEAN NOT NULL,
-    requires_sso BOOLEAN NOT NULL
+    organization      TEXT COLLATE "C" PRIMARY KEY,
+    disabled          BOOLEAN NOT NULL,
+    requires_sso      BOOLEAN NOT NULL,
+    -- That of its keys and of those of its projects which have none of their own.
+    organization_plan TEXT COLLATE "C" REFERENCES tower_api_key_plan (plan_name)
 );
+CREATE INDEX tower_api_key_organization_by_plan ON tower_api_key_organization (organization_plan)
+    WHERE organization_plan IS NOT NULL;
 
 -- The version of a password stays while hashes of the same password replace each other. If it is null, it follows from the hash.
 CREATE TABLE tower_api_key_user (

@@ -1,4 +1,11 @@
 -- Times are milliseconds since the Unix epoch. Digests are bytes, so no collation can make two of them equal.
+
+-- Plans of keys: limits by their texts.
+CREATE TABLE tower_api_key_plan (
+    plan_name   TEXT PRIMARY KEY,
+    plan_limits TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE tower_api_key (
     id                 TEXT PRIMARY KEY,
     digest             BLOB NOT NULL UNIQUE CHECK (length(digest) = 32),
@@ -32,6 +39,9 @@ CREATE TABLE tower_api_key (
     disabled_by        TEXT,
     -- Whether the owner of a key cannot enable it.
     disabled_locked    INTEGER CHECK (disabled_locked IN (0, 1)),
+    -- The limits of the key itself, and its plan, in place of that of its organization.
+    limits             TEXT NOT NULL DEFAULT '',
+    plan               TEXT REFERENCES tower_api_key_plan (plan_name),
     -- The fingerprint of the digester that computed the digest, where known.
     digester           TEXT,
     -- What a search compares, cut to what an index can hold whatever the characters.
@@ -92,6 +102,9 @@ CREATE INDEX tower_api_key_session ON tower_api_key (session_opener, id) WHERE s
 -- For purges, which would otherwise read all keys.
 CREATE INDEX tower_api_key_sessions ON tower_api_key (id) WHERE session_opener IS NOT NULL;
 
+-- A plan is deleted only if no key has it.
+CREATE INDEX tower_api_key_by_plan ON tower_api_key (plan) WHERE plan IS NOT NULL;
+
 -- One row for each change of a key, written in the transaction of the change.
 CREATE TABLE tower_api_key_change (
     seq    INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -103,10 +116,14 @@ CREATE TABLE tower_api_key_change (
 
 -- Owners of keys. The ASCII letters of e-mails are in lower case, also in keys.
 CREATE TABLE tower_api_key_organization (
-    organization TEXT PRIMARY KEY,
-    disabled     INTEGER NOT NULL CHECK (disabled IN (0, 1)),
-    requires_sso INTEGER NOT NULL CHECK (requires_sso IN (0, 1))
+    organization      TEXT PRIMARY KEY,
+    disabled          INTEGER NOT NULL CHECK (disabled IN (0, 1)),
+    requires_sso      INTEGER NOT NULL CHECK (requires_sso IN (0, 1)),
+    -- That of its keys and of those of its projects which have none of their own.
+    organization_plan TEXT REFERENCES tower_api_key_plan (plan_name)
 ) STRICT;
+CREATE INDEX tower_api_key_organization_by_plan ON tower_api_key_organization (organization_plan)
+    WHERE organization_plan IS NOT NULL;
 
 -- The version of a password stays while hashes of the same password replace each other. If it is null, it follows from the hash.
 CREATE TABLE tower_api_key_user (

@@ -11,6 +11,7 @@ use super::filter::{not_ended, restrict_keys, restrict_to};
 use super::last_manager::check_managers;
 use super::locks::KeyLocks;
 use super::owners::check_owner_not_deleted;
+use super::plans::{current, unknown_if_absent};
 use super::read::{fetch, fetch_for_update};
 use super::written::Written;
 
@@ -32,7 +33,8 @@ use crate::record::{Record, Revocation};
 const INSERT: &str = concat!("INSERT INTO tower_api_key (", columns!(), ", digester) ");
 const CHANGE: &str = "UPDATE tower_api_key SET name = $2, scopes = $3, expires_at = $4, revoked_at = $5,
     revoked_reason = $6, rotated_to = $7, first_use_grace = $8, metadata = $9, revoked_by = $10, labels = $11,
-    disabled_at = $12, disabled_reason = $13, disabled_by = $14, disabled_locked = $15 WHERE id = $1";
+    disabled_at = $12, disabled_reason = $13, disabled_by = $14, disabled_locked = $15,
+    limits = $16, plan = $17 WHERE id = $1";
 const END: &str = "UPDATE tower_api_key SET expires_at = $2
     WHERE id = $1 AND rotated_to = $3 AND (expires_at IS NULL OR expires_at > $2) RETURNING digest";
 const REVOKE: &str = "UPDATE tower_api_key SET revoked_at = $2, revoked_reason = $3, revoked_by = $4
@@ -147,15 +149,20 @@ async fn insert(
     check_owner_not_deleted(session, &record.owner).await?;
     digests::check_is_new(session, &record.digest).await?;
     digests::made_with(session, change.fingerprints()).await?;
+    current(session, record.plan.clone()).await?;
     let row =
         encode_row(record)?.values().into_iter().chain([change.digester().map(Fingerprint::as_str).into()]);
     let inserted = session.execute(&Statement::new(INSERT).push_rows([row])).await;
     // Elsewhere, such an error does not mean that the key exists: a sequence may be behind its rows, after a failover by logical
     // replication.
-    inserted.map_err(|error| if is_unique_violation(&error) { BackendError::conflict() } else { error })?;
+    inserted.map_err(|error| {
+        if is_unique_violation(&error) { BackendError::conflict() } else { unknown_if_absent(error) }
+    })?;
     let author = Author { name: record.created_by.as_deref(), delegated: change.has_bounds() };
     audit::record(session, LoggedAction::Created, record.id.as_str(), None, author).await?;
-    Ok(Written { record: Some(record.clone()), ..Written::one(Invalidation::Changed(record.digest)) })
+    // With the limits of its plan, and the state of its owner.
+    let inserted = fetch(session, &record.id).await?;
+    Ok(Written { record: inserted, ..Written::one(Invalidation::Changed(record.digest)) })
 }
 
 /// Edits a key, if the actor may edit it as it was before.
@@ -178,6 +185,9 @@ async fn edit(
     let (action, delegated) = (edit.logged_action(), belongs_to.is_some_and(KeyChange::has_bounds));
     let author = Author { name: name.as_deref(), delegated };
     let EditOutcome { successor, ended_predecessor } = edit.apply(&mut record, relative.as_ref())?;
+    if record.plan != before.plan {
+        record.plan = current(session, record.plan).await?;
+    }
     if let Some((change, authorized)) = by {
         let after = successor.as_ref().unwrap_or(&record);
         check_managers(session, change, authorized, &before, after).await?;
@@ -214,8 +224,8 @@ async fn change(session: &mut dyn Session, record: &Record) -> Result<Invalidati
     let change = change.bind(row.revoked_at).bind(row.revoked_reason).bind(row.rotated_to);
     let change = change.bind(row.first_use_grace).bind(row.metadata).bind(row.revoked_by).bind(row.labels);
     let change = change.bind(row.disabled_at).bind(row.disabled_reason).bind(row.disabled_by);
-    let change = change.bind(row.disabled_locked);
-    session.execute(&change).await?;
+    let change = change.bind(row.disabled_locked).bind(row.limits).bind(row.plan);
+    session.execute(&change).await.map_err(unknown_if_absent)?;
     Ok(Invalidation::of(record))
 }
 

@@ -2,9 +2,9 @@
 
 // Layer 3 of 10: storage.
 // Above `session`, `owner_state` and `change_codec`; below `store`. Bottom to top, a file importing only those before it:
-// - `self`, `filter`, `locks`, `owners`, `written`
+// - `self`, `filter`, `locks`, `owners`, `written`, `plans`
 // - `read`, `audit`, `usage_totals`, `usage`, `digests`
-// - `actor`, `last_manager`, `keys`, `owner_changes`, `write`; in tests `plans`
+// - `actor`, `last_manager`, `keys`, `owner_changes`, `write`; in tests `query_plans`
 
 mod actor;
 pub(super) mod audit;
@@ -15,8 +15,9 @@ mod last_manager;
 mod locks;
 mod owner_changes;
 pub(super) mod owners;
+pub(super) mod plans;
 #[cfg(all(test, feature = "postgres"))]
-mod plans;
+mod query_plans;
 pub(super) mod read;
 pub(super) mod usage;
 mod usage_totals;

@@ -6,18 +6,20 @@
 use super::keys::{delete_owned, digests, revoke_all};
 use super::owners::check_not_deleted;
 use super::written::Written;
-use super::{audit, usage};
+use super::{audit, plans, usage};
 use crate::backend::deleted_owner::DeletedOwner;
 use crate::backend::sql::session::{Row, Session};
 use crate::backend::sql::statement::Statement;
 use crate::backend::{BackendError, Invalidation, KeyFilter, OwnerAction};
 use crate::digest::Digest;
+use crate::limit::Plan;
 use crate::owner::{Membership, Organization, Owner};
 use crate::password_hash::PasswordHash;
 
 const PUT_ORGANIZATION: &str =
-    "INSERT INTO tower_api_key_organization (organization, disabled, requires_sso) VALUES ($1, $2, $3)
-    ON CONFLICT (organization) DO UPDATE SET disabled = excluded.disabled, requires_sso = excluded.requires_sso";
+    "INSERT INTO tower_api_key_organization (organization, disabled, requires_sso, organization_plan)
+    VALUES ($1, $2, $3, $4) ON CONFLICT (organization) DO UPDATE SET disabled = excluded.disabled,
+    requires_sso = excluded.requires_sso, organization_plan = excluded.organization_plan";
 const PUT_USER: &str = "INSERT INTO tower_api_key_user (email) VALUES ($1) ON CONFLICT (email) DO NOTHING";
 const SET_PASSWORD: &str =
     "UPDATE tower_api_key_user SET password_hash = $2, password_version = NULL WHERE email = $1";
@@ -46,10 +48,12 @@ const DELETE_PROJECT: &str = "DELETE FROM tower_api_key_project WHERE organizati
 /// Applies an owner change, and returns the keys to invalidate.
 pub(super) async fn change(session: &mut dyn Session, action: OwnerAction) -> Result<Written, BackendError> {
     let changes = match action {
-        OwnerAction::PutOrganization(Organization { id, disabled, requires_sso, plan: _ }) => {
+        OwnerAction::PutOrganization(Organization { id, disabled, requires_sso, plan }) => {
             check_not_deleted(session, &DeletedOwner::of_organization(&id)).await?;
+            let plan = plans::current(session, plan).await?;
             let put = Statement::new(PUT_ORGANIZATION).bind(&*id).bind(disabled).bind(requires_sso);
-            session.execute(&put).await?;
+            let put = put.bind(plan.as_ref().map(Plan::name));
+            session.execute(&put).await.map_err(plans::unknown_if_absent)?;
             affected_by_organization(session, &id).await?
         }
         OwnerAction::DeleteOrganization(id, revocation) => {

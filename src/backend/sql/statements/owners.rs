@@ -3,7 +3,7 @@
 // Layer 3 of 10: storage.
 
 use crate::backend::deleted_owner::DeletedOwner;
-use crate::backend::sql::owner_state;
+use crate::backend::sql::owner_state::{self, organization_columns};
 use crate::backend::sql::session::{Row, Session};
 use crate::backend::sql::statement::Statement;
 use crate::backend::{BackendError, BackendErrorKind};
@@ -34,8 +34,12 @@ pub(super) async fn check_not_deleted(
 }
 
 pub(crate) fn organization(id: &str) -> Statement {
-    Statement::new("SELECT disabled, requires_sso FROM tower_api_key_organization WHERE organization = $1")
-        .bind(id)
+    const GET: &str = concat!(
+        "SELECT ",
+        organization_columns!(),
+        " FROM tower_api_key_organization WHERE organization = $1"
+    );
+    Statement::new(GET).bind(id)
 }
 
 /// Returns a user, within a transaction.
@@ -76,22 +80,28 @@ pub(crate) fn members(organization: &str, after: Option<&str>, limit: usize) -> 
 }
 
 pub(crate) fn decode_member(organization: &str, row: &Row) -> Result<User, BackendError> {
-    let own = decode_organization(organization, row)?;
+    let own = decode_standing(organization, row)?;
     let membership = owner_state::decode_membership(own, row.get("role")?, &row.get::<String>("scopes")?)?;
     Ok(User::new(row.get::<String>("email")?, [membership]))
 }
 
 pub(crate) fn project(organization: &str, id: &str) -> Statement {
-    const GET: &str = "SELECT project, disabled, requires_sso FROM tower_api_key_project
-        JOIN tower_api_key_organization USING (organization) WHERE organization = $1 AND project = $2";
+    const GET: &str = concat!(
+        "SELECT project, ",
+        organization_columns!(),
+        " FROM tower_api_key_project
+        JOIN tower_api_key_organization USING (organization) WHERE organization = $1 AND project = $2"
+    );
     Statement::new(GET).bind(organization).bind(id)
 }
 
 pub(crate) fn projects(organization: &str, after: Option<&str>, limit: usize) -> Statement {
-    let select = Statement::new(
-        "SELECT project, disabled, requires_sso FROM tower_api_key_project
-        JOIN tower_api_key_organization USING (organization) WHERE organization = ",
-    );
+    let select = Statement::new(concat!(
+        "SELECT project, ",
+        organization_columns!(),
+        " FROM tower_api_key_project
+        JOIN tower_api_key_organization USING (organization) WHERE organization = "
+    ));
     page(select.push_bind(organization), "project", after, limit)
 }
 
@@ -100,6 +110,12 @@ pub(crate) fn decode_project(organization: &str, row: &Row) -> Result<Project, B
 }
 
 pub(crate) fn decode_organization(id: &str, row: &Row) -> Result<Organization, BackendError> {
+    let plan = owner_state::decode_plan(row.get("organization_plan")?, row.get("organization_plan_limits")?)?;
+    Ok(Organization { plan, ..decode_standing(id, row)? })
+}
+
+/// Decodes the organization of a membership, which has no plan: that concerns no keys of members.
+fn decode_standing(id: &str, row: &Row) -> Result<Organization, BackendError> {
     let (disabled, requires_sso) = (row.get("disabled")?, row.get("requires_sso")?);
     Ok(Organization { disabled, requires_sso, ..Organization::new(id) })
 }

@@ -1,75 +1,85 @@
-//! Tests of the plans of PostgreSQL for searches and for totals, by the statistics of a database that they fill. Those of SQLite are beside
-//! the statements.
+//! Plans of keys: reads and changes of them.
+//!
+//! Foreign keys let no transaction delete a plan to which another one refers meanwhile. An application may have turned them off in an SQLite
+//! file, in which no two transactions write at once, so each change checks references by itself as well.
 
 // Layer 3 of 10: storage.
 
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
-
-use super::{read, usage};
-use crate::backend::sql::session::{Driver, Session};
+use super::written::Written;
+use crate::backend::sql::owner_state::decode_plan;
+use crate::backend::sql::session::{Row, Session, is_foreign_key_violation};
 use crate::backend::sql::statement::Statement;
-use crate::backend::{KeyFilter, SearchPosition, UsageQuery};
-use crate::clock::{Day, Timestamp};
-use crate::key::KeyId;
-use crate::record::KeyState;
+use crate::backend::{BackendError, Invalidation};
+use crate::limit::Plan;
 
-/// 40,000 keys of a hundred organizations, of a project of each and of users, and totals of 200 days.
-const FILL: &str = "INSERT INTO tower_api_key (id, digest, hint, name, owner_kind, owner_organization, owner_project, owner_email, environment,
-        scopes, sources, metadata)
-    SELECT 'key_' || i, sha256(i::TEXT::BYTEA), 'demo_live_' || md5(i::TEXT), 'Build ' || i, 'organization',
-        CASE WHEN i % 4 < 3 THEN 'org' || i % 100 END, CASE WHEN i % 4 = 2 THEN 'sink' END,
-        CASE WHEN i % 4 = 3 THEN 'user' || i % 100 END, 'live', '', '', '{}' FROM generate_series(1, 40000) AS i;
-    INSERT INTO tower_api_key_usage_total (kind, organization, name, day, environment, requests)
-    SELECT 'organization', 'org' || i % 100, '', 20000 + i / 100, 'live', 1 FROM generate_series(1, 20000) AS i;
-    ANALYZE";
+/// Writes nothing if the plan is as it is to be.
+const PUT: &str = "INSERT INTO tower_api_key_plan (plan_name, plan_limits) VALUES ($1, $2)
+    ON CONFLICT (plan_name) DO UPDATE SET plan_limits = excluded.plan_limits
+    WHERE tower_api_key_plan.plan_limits <> excluded.plan_limits";
+const GET: &str = "SELECT plan_name, plan_limits FROM tower_api_key_plan WHERE plan_name = $1";
+const PAGE: &str =
+    "SELECT plan_name, plan_limits FROM tower_api_key_plan WHERE plan_name > $1 ORDER BY plan_name LIMIT $2";
+const DELETE: &str = "DELETE FROM tower_api_key_plan WHERE plan_name = $1";
+const IN_USE: &str = "SELECT 1 FROM tower_api_key_plan WHERE plan_name = $1
+    AND (EXISTS (SELECT 1 FROM tower_api_key WHERE plan = plan_name)
+    OR EXISTS (SELECT 1 FROM tower_api_key_organization WHERE organization_plan = plan_name))";
 
-async fn plan(connection: &mut PgConnection, statement: Statement) -> String {
-    let explain = Statement { sql: format!("EXPLAIN {}", statement.sql).into(), ..statement };
-    let session: &mut dyn Session = connection;
-    session.fetch(&explain, |row| row.get::<String>("QUERY PLAN")).await.expect("a plan").join("\n")
+/// A change of a plan.
+#[derive(Clone)]
+pub(crate) enum PlanChange {
+    Put(Plan),
+    Delete(Box<str>),
 }
 
-#[tokio::test]
-#[allow(clippy::print_stdout, reason = "a test that is skipped says so")]
-async fn postgresql_seeks_each_search_and_each_total_in_an_index() {
-    let Ok(url) = std::env::var("TEST_POSTGRES_URL") else {
-        assert!(std::env::var_os("CI").is_none(), "TEST_POSTGRES_URL is not set");
-        println!("skipped: TEST_POSTGRES_URL is not set");
-        return;
-    };
-    let mut connection = PgConnection::connect(&url).await.unwrap();
-    let schema = KeyId::generate(Timestamp::from_unix_millis(0)).unwrap();
-    let begin = format!("BEGIN; CREATE SCHEMA {schema}; SET LOCAL search_path TO {schema}");
-    for script in [&*begin, include_str!("../schema/postgres.sql"), FILL] {
-        sqlx::raw_sql(AssertSqlSafe(script)).execute(&mut connection).await.unwrap();
-    }
-    let (dialect, now) = (<sqlx::Postgres as Driver>::DIALECT, Timestamp::from_unix_millis(1));
-    for (filter, index) in [
-        (KeyFilter::all(), ""),
-        (KeyFilter::all().state(KeyState::Active, now), ""),
-        (KeyFilter::of_organization("org4"), "_organization"),
-        (KeyFilter::of_project("org6", "sink"), "_project"),
-        (KeyFilter::of_user("user7"), "_email"),
-    ] {
-        let by_name = (filter.clone().name_starts_with("build 1"), "name", "build 12");
-        let by_hint = (filter.starts_with("demo_live_1"), "hint", "demo_live_12");
-        for (filter, of, text) in [by_name, by_hint] {
-            let position = SearchPosition::new(text, KeyId::new("key_1").unwrap());
-            for after in [None, Some(&position)] {
-                let plan = plan(&mut connection, read::search(dialect, &filter, after, 21)).await;
-                let is_sought = plan.contains(&format!("tower_api_key_by{index}_{of} "));
-                assert!(is_sought && !plan.contains("Seq Scan on tower_api_key "), "{filter:?}: {plan}");
+/// Applies a change of a plan, which may concern any key.
+pub(super) async fn change(session: &mut dyn Session, change: PlanChange) -> Result<Written, BackendError> {
+    match change {
+        PlanChange::Put(plan) => {
+            let put = Statement::new(PUT).bind(plan.name()).bind(plan.limits().to_string());
+            // An application that puts its plans at each start leaves all caches as they are.
+            let is_unchanged = session.execute(&put).await? == 0;
+            Ok(if is_unchanged { Written::default() } else { Written::one(Invalidation::Everything) })
+        }
+        PlanChange::Delete(name) => {
+            if session.fetch_optional(&Statement::new(IN_USE).bind(&*name)).await?.is_some() {
+                return Err(BackendError::plan_in_use());
+            }
+            let deleted = session.execute(&Statement::new(DELETE).bind(&*name)).await;
+            let in_use =
+                |error| if is_foreign_key_violation(&error) { BackendError::plan_in_use() } else { error };
+            match deleted.map_err(in_use)? {
+                0 => Err(BackendError::no_plan()),
+                _ => Ok(Written::one(Invalidation::Everything)),
             }
         }
     }
-    let day = Day::from_unix_days(20_100);
-    for query in
-        [UsageQuery::new(day, day.plus(29)), UsageQuery::new(day, day.plus(29)).of_organization("org4")]
-    {
-        let plan = plan(&mut connection, usage::select(&query)).await;
-        let is_sought = plan.contains("tower_api_key_usage_total_pkey");
-        assert!(is_sought && !plan.contains("Seq Scan"), "{query:?}: {plan}");
-    }
-    // The transaction ends with the connection.
-    connection.close().await.unwrap();
+}
+
+/// Returns a plan as it is in the store, to which a change refers.
+pub(super) async fn current(
+    session: &mut dyn Session,
+    plan: Option<Plan>,
+) -> Result<Option<Plan>, BackendError> {
+    let Some(plan) = plan else { return Ok(None) };
+    let found = session.fetch_optional(&get(plan.name())).await?.ok_or_else(BackendError::unknown_plan)?;
+    decode(&found).map(Some)
+}
+
+/// Converts the error of a statement that refers to a plan which was deleted meanwhile.
+pub(super) fn unknown_if_absent(error: BackendError) -> BackendError {
+    if is_foreign_key_violation(&error) { BackendError::unknown_plan() } else { error }
+}
+
+pub(crate) fn get(name: &str) -> Statement {
+    Statement::new(GET).bind(name)
+}
+
+/// Returns the first `limit` plans after a name.
+pub(crate) fn page(after: Option<&str>, limit: usize) -> Statement {
+    Statement::new(PAGE).bind(after.unwrap_or_default()).bind(limit)
+}
+
+pub(crate) fn decode(row: &Row) -> Result<Plan, BackendError> {
+    let (name, limits) = (row.get::<String>("plan_name")?, row.get::<String>("plan_limits")?);
+    decode_plan(Some(name), Some(limits))?.ok_or_else(BackendError::no_plan)
 }

@@ -7,7 +7,7 @@ use crate::backend::search::Ordered;
 use crate::backend::sql::dialect::Dialect;
 use crate::backend::sql::key_row::{KeyRow, decode_digest};
 use crate::backend::sql::namespace::Namespace;
-use crate::backend::sql::owner_state::OwnerState;
+use crate::backend::sql::owner_state::{OwnerState, decode_plan};
 use crate::backend::sql::session::{Row, Session};
 use crate::backend::sql::statement::Statement;
 use crate::backend::{BackendError, KeyFilter, SearchPosition};
@@ -112,14 +112,12 @@ pub(super) async fn fetch_for_update(
     session.fetch_optional(&get).await?.as_ref().map(decode).transpose()
 }
 
-/// Decodes a key, and the state of its owner.
+/// Decodes a key, the limits of its plan, and the state of its owner.
 pub(crate) fn decode(row: &Row) -> Result<Record, BackendError> {
-    let owner = OwnerState {
-        disabled: row.get("disabled")?,
-        requires_sso: row.get("requires_sso")?,
-        memberships: row.get("memberships")?,
-    };
+    let owner = OwnerState::from_row(row)?;
     let mut record = KeyRow::from_row(row)?.decode()?;
+    let plan = record.plan.map(|plan| plan.name().to_owned());
+    record.plan = decode_plan(plan, row.get("plan_limits")?)?;
     owner.complete(&mut record.owner)?;
     Ok(record)
 }

@@ -1,4 +1,4 @@
-//! Changes of keys and owners. Each change is one transaction, which also writes the change feed. This file takes a connection, begins the
+//! Changes of keys, owners and plans. Each change is one transaction, which also writes the change feed. This file takes a connection, begins the
 //! transaction and ends it, and so does `usage` for its batches; the other files of the folder only run statements in it. Owners are locked
 //! here, before anything else.
 
@@ -10,6 +10,7 @@ use super::actor::authorize;
 use super::digests::{NewDigest, of_all_digests};
 use super::keys::{apply, key_locks, record_first_use};
 use super::locks::KeyLocks;
+use super::plans::{self, PlanChange};
 use super::written::Written;
 use super::{ROWS_PER_STATEMENT, digests, owner_changes};
 use crate::backend::sql::change_codec::encode_change;
@@ -35,6 +36,7 @@ pub(crate) enum Write {
     FirstUse(KeyId, Timestamp),
     Digest(Box<NewDigest>),
     Owner(Box<OwnerChange>),
+    Plan(PlanChange),
 }
 
 impl Write {
@@ -56,6 +58,8 @@ impl Write {
                 _ => dialect.lock_owners_exclusive,
             },
             Self::Owner(..) => dialect.lock_owners_exclusive,
+            // It invalidates everything, so each key that is added meanwhile as well.
+            Self::Plan(..) => None,
         }
     }
 
@@ -67,7 +71,7 @@ impl Write {
             Self::Keys(change, _) if is_system_revocation(change) && !change.is_of_session() => {
                 &connections.revocations
             }
-            Self::Keys(..) => &connections.writes,
+            Self::Keys(..) | Self::Plan(..) => &connections.writes,
             Self::Owner(change) => match &change.action {
                 OwnerAction::Rehash(..) => &connections.background,
                 OwnerAction::DeleteOrganization(..)
@@ -82,7 +86,7 @@ impl Write {
 
     fn is_mass_change(&self) -> bool {
         match self {
-            Self::FirstUse(..) | Self::Digest(..) => false,
+            Self::FirstUse(..) | Self::Digest(..) | Self::Plan(..) => false,
             Self::Keys(change, _) => {
                 matches!(
                     change.action,
@@ -177,6 +181,10 @@ async fn write_on<D: Driver>(
         }
         Write::Digest(new) => {
             let written = digests::add(session, &new).await?;
+            append_changes(session, written).await?
+        }
+        Write::Plan(change) => {
+            let written = plans::change(session, change).await?;
             append_changes(session, written).await?
         }
         Write::Owner(change) => {

@@ -12,7 +12,7 @@ use crate::store::caller::Caller;
 use crate::store::samples;
 
 /// Values that the checks of the table accept.
-const GARBAGE: [&str; 23] = [
+const GARBAGE: [&str; 26] = [
     r#"scopes = 'a"b'"#,
     "scopes = 'a\tb'",
     "scopes = 'ä'",
@@ -22,6 +22,9 @@ const GARBAGE: [&str; 23] = [
     "metadata = 'x'",
     "labels = 'x'",
     "disabled_by = 'x'",
+    "limits = 'burst'",
+    "limits = 'burst=1/0s'",
+    "limits = char(0)",
     "labels = '[]'",
     "metadata = ''",
     "metadata = '[]'",
