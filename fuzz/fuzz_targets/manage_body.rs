@@ -98,6 +98,7 @@ fn target() -> Record {
 fn rejection(status: u16, answer: &Json) -> Rejected {
     match status {
         400 => Rejected::Unreadable,
+        403 => Rejected::Forbidden,
         422 => {
             let field = |error: &Json| {
                 let found = error.get("field")?.text()?.to_owned();

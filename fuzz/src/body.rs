@@ -18,6 +18,8 @@ pub enum BodyKind {
 pub enum Rejected {
     /// It is not an object, or names a field twice.
     Unreadable,
+    /// It has a field that only the service sets.
+    Forbidden,
     /// These fields are invalid.
     Fields(Vec<&'static str>),
 }
@@ -42,6 +44,10 @@ pub fn read(kind: BodyKind, body: &[u8], now: i64) -> Result<BodyFields, Rejecte
     let Json::Object(fields) = &json else { return Err(Rejected::Unreadable) };
     if !json.names_each_field_once() {
         return Err(Rejected::Unreadable);
+    }
+    let is_of_key = matches!(kind, BodyKind::Key | BodyKind::Update);
+    if is_of_key && fields.iter().any(|(name, _)| ["limits", "plan"].contains(&name.as_str())) {
+        return Err(Rejected::Forbidden);
     }
     let known: &[&str] = match kind {
         BodyKind::Key | BodyKind::Update => &["name", "scopes", "expires_at", "labels"],

@@ -145,12 +145,12 @@ impl<S: KeyStore> Delegate<'_, S> {
 
     /// Creates a key of the caller's owner, in its environment, or in any environment with
     /// [`across_environments`](Self::across_environments). `created_by` is set to the caller. The key expires no later than the caller's key,
-    /// and has the same sources if it names none.
+    /// has the same sources if it names none, and the same limits and plan: only the application sets these.
     ///
     /// # Errors
     ///
     /// [`Forbidden`](super::ManageErrorKind::Forbidden) if the caller is no longer active, lacks one of the scopes, or asks for a later
-    /// expiry, another owner or another environment, named by [`fields`](ManageError::fields); and those of [`KeyManager::create`].
+    /// expiry, other limits, another plan, another owner or another environment, named by [`fields`](ManageError::fields); and those of [`KeyManager::create`].
     pub async fn create(&self, new: NewKey) -> Result<CreatedKey, ManageError> {
         if new.owner.identity() != self.owner {
             return Err(ManageError::forbidden("owner", "must be the caller's owner"));
@@ -208,11 +208,11 @@ impl<S: KeyStore> Delegate<'_, S> {
         }
     }
 
-    /// Updates a key.
+    /// Updates a key, except its limits and its plan, which only the application sets.
     ///
     /// # Errors
     ///
-    /// [`Forbidden`](super::ManageErrorKind::Forbidden) if the caller is no longer active, lacks one of the scopes that the key has or
+    /// [`Forbidden`](super::ManageErrorKind::Forbidden) if the update sets limits or a plan, or the caller is no longer active, lacks one of the scopes that the key has or
     /// would get, or postpones the expiry of the key beyond that of its own key, or to a longer lifetime than that of its own key; and those
     /// of [`get`](Self::get) and [`KeyManager::update`].
     pub async fn update(&self, id: &KeyId, update: KeyUpdate) -> Result<Record, ManageError> {

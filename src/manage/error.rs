@@ -22,11 +22,11 @@ pub struct ManageError {
 pub enum ManageErrorKind {
     /// Some fields have invalid values: [`ManageError::fields`] names them.
     Invalid,
-    /// No key has this id, or the caller may not access it.
+    /// No key has this id, or the caller may not access it; or no owner or plan has this name.
     NotFound,
     /// The caller may not make this change, or is no longer allowed to: [`ManageError::fields`] names the fields that ask for too much.
     Forbidden,
-    /// The state of the key does not permit this change, or the key exists already.
+    /// The state of the key or of the plan does not permit this change, or the key exists already.
     Conflict,
     /// The change would end the last key of its owner that can manage keys, which was not
     /// [permitted](super::Delegate::keeping_manager).

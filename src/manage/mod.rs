@@ -28,7 +28,7 @@
 
 // Layer 9 of 10: management.
 // Above `backend` and `principal`; only `console` imports it. Bottom to top, a file importing only those before it:
-// `error`, `audit_cursor`, `new_key`, `permissions`, `validation`, `manager`, `changes`, `batches`, `members`, `create_exclusive`, `digesters`, `sessions`, `wait`, `external_caller`, `delegate`, `routes`,
+// `error`, `audit_cursor`, `new_key`, `permissions`, `validation`, `manager`, `changes`, `batches`, `members`, `plans`, `create_exclusive`, `digesters`, `sessions`, `wait`, `external_caller`, `delegate`, `routes`,
 // `self`.
 
 #[cfg(feature = "routes")]
@@ -44,6 +44,7 @@ mod manager;
 mod members;
 mod new_key;
 mod permissions;
+mod plans;
 #[cfg(feature = "routes")]
 mod routes;
 #[cfg(feature = "console")]

@@ -71,6 +71,14 @@ impl Fields {
         Ok(Self { values, known: Vec::new(), errors: Vec::new() })
     }
 
+    /// Rejects fields of a key that only the service sets.
+    pub(super) fn reject_those_of_service(&self) -> Result<(), ManageError> {
+        match ["limits", "plan"].into_iter().find(|field| self.values.contains_key(*field)) {
+            Some(field) => Err(ManageError::forbidden(field, "only the service can set this")),
+            None => Ok(()),
+        }
+    }
+
     pub(super) fn text(&mut self, field: &'static str) -> Option<Box<str>> {
         self.read(field, |value| value.as_str().map(Into::into).ok_or_else(|| must_be("a string", value)))
     }

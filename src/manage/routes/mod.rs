@@ -88,6 +88,9 @@ const MAX_BODY: usize = 64 * 1024;
 ///
 /// Days are in UTC, such as `2030-01-31`, and both are included: at most 366, by default the last 30.
 ///
+/// A key shows the `limits` in force for it, with those of its plan, and the name of that `plan`. Only the application sets these, by
+/// [`KeyManager`]: a body with one of them gets 403.
+///
 /// Errors are JSON with a `detail`, and `errors` that name fields: 400 for an invalid body or query; 403 for scopes that the caller lacks,
 /// for a caller that has lost its key or its scopes by the time of the change, and for a change that a browser sends from a page of another
 /// site; 404 for keys that are not the caller's; 405; 408 for a body that takes more than 10 s; 409 for a key whose state does not permit
@@ -139,6 +142,7 @@ async fn create<S: KeyStore>(
 ) -> response::Result<Response> {
     let delegate = shared.to_write(&mut caller).await?;
     let mut fields = Fields::parse(body)?;
+    fields.reject_those_of_service()?;
     let mut new = delegate.new_key();
     new.name = fields.text("name").unwrap_or_default();
     new.scopes = fields.scopes("scopes").unwrap_or_default();
@@ -200,6 +204,7 @@ async fn update<S: KeyStore>(
     let delegate = shared.to_write(&mut caller).await?;
     let delegate = shared.keeping_manager(delegate, force(&known(parameters, &["force"])?)?);
     let mut fields = Fields::parse(body)?;
+    fields.reject_those_of_service()?;
     let update = KeyUpdate {
         name: fields.text("name"),
         scopes: fields.scopes("scopes"),

@@ -13,6 +13,7 @@ use crate::backend::Propagation;
 use crate::clock::Timestamp;
 use crate::credential::Scheme;
 use crate::key::KeyId;
+use crate::limit::{Limit, Per, Plan, Span};
 use crate::owner::Owner;
 use crate::record::Record;
 use crate::scope::Scope;
@@ -93,8 +94,22 @@ fn fields(record: &Record, now: Timestamp) -> impl Iterator<Item = (String, Valu
         ("rotated_to", json!(record.rotated_to.as_ref().map(KeyId::as_str))),
         ("last_used_at", time(record.last_used_at)),
         ("labels", json!(record.labels)),
+        ("limits", record.all_limits().map(limit).collect()),
+        ("plan", json!(record.plan_in_force().map(Plan::name))),
     ];
     fields.into_iter().map(|(name, value)| (name.to_owned(), value))
+}
+
+fn limit(limit: &Limit) -> Value {
+    let mut value = json!({ "name": limit.name(), "requests": limit.requests() });
+    match limit.span() {
+        Span::Window(window) => value["window_seconds"] = window.as_secs().into(),
+        Span::Period(period) => value["period"] = period.label().into(),
+    }
+    if limit.per() == Per::Owner {
+        value["per"] = "owner".into();
+    }
+    value
 }
 
 pub(super) fn owner(owner: &Owner) -> Value {

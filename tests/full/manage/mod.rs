@@ -10,6 +10,7 @@ mod external_callers;
 mod hanging_up;
 mod imports;
 mod last_manager;
+mod limits;
 mod loopholes;
 mod over_http;
 mod own;

@@ -62,6 +62,8 @@ async fn a_key_is_created_shown_changed_rotated_and_revoked() {
             "rotated_to": null,
             "last_used_at": null,
             "labels": { "team": "infra" },
+            "limits": [],
+            "plan": null,
         })
     );
 
