@@ -1,9 +1,9 @@
 //! The guarantees of stores of [`tower_api_key`], as tests of a store.
 //!
 //! A store has this crate as a dev-dependency, and runs the part of each trait that it implements by one macro:
-//! [`key_store!`], [`owner_store!`], [`usage_store!`], [`audit_log!`]. A store in which a pepper can be replaced
-//! also runs [`further_digests!`]. Some parts need two traits: [`further_digests_of_owners!`], [`usage_of_owners!`] and
-//! [`audit_log_of_owners!`]. Each guarantee is a test with its own name.
+//! [`key_store!`], [`owner_store!`], [`plan_store!`], [`usage_store!`], [`audit_log!`]. A store in which a pepper can be replaced
+//! also runs [`further_digests!`]. Some parts need two traits: [`further_digests_of_owners!`],
+//! [`plans_of_owners!`], [`usage_of_owners!`] and [`audit_log_of_owners!`]. Each guarantee is a test with its own name.
 //!
 //! ```
 //! use tower_api_key::MemoryStore;
@@ -47,6 +47,8 @@ pub mod disabling;
 pub mod last_manager;
 #[doc(hidden)]
 pub mod owners;
+#[doc(hidden)]
+pub mod plans;
 #[doc(hidden)]
 pub mod records;
 #[doc(hidden)]
@@ -232,6 +234,37 @@ macro_rules! owner_store {
             actors::what_a_change_does_to_its_own_actor_does_not_count,
             actors::a_batch_leaves_out_the_key_of_its_actor,
             actors::what_an_actor_may_do_elsewhere_does_not_count,
+        }
+    };
+}
+
+/// Generates a test of each guarantee of a store of keys and their plans: of a `KeyStore + PlanStore + Clone`.
+///
+/// The argument is an async function as in the [example](crate).
+#[macro_export]
+macro_rules! plan_store {
+    ($open:path $(, unless $is_absent:path)?) => {
+        $crate::cases! { $open $(, $is_absent)? =>
+            plans::plans_read_back_in_pages,
+            plans::a_key_has_the_current_limits_of_its_plan,
+            plans::a_plan_that_is_not_there_is_not_referred_to,
+            plans::a_plan_that_a_key_has_is_not_deleted,
+            plans::a_changed_plan_is_in_force_for_the_very_next_request,
+            plans::a_delegate_sets_no_limits_and_passes_on_its_own,
+        }
+    };
+}
+
+/// Generates a test of each guarantee of a store of owners, keys and plans: of a `KeyStore + OwnerStore + PlanStore + Clone`. They come in
+/// addition to those of [`owner_store!`] and [`plan_store!`].
+///
+/// The argument is an async function as in the [example](crate).
+#[macro_export]
+macro_rules! plans_of_owners {
+    ($open:path $(, unless $is_absent:path)?) => {
+        $crate::cases! { $open $(, $is_absent)? =>
+            plans::the_plan_of_an_organization_is_that_of_its_keys_and_projects,
+            plans::an_organization_refers_to_plans_that_are_there,
         }
     };
 }

@@ -57,6 +57,7 @@ pub fn full(name: &str) -> Record {
     .into();
     record.labels =
         [("team", "größer \"als\" 'x'"), ("", "")].map(|(key, value)| (key.into(), value.into())).into();
+    record.limits = "burst=31000000/31s/owner daily=1/day monthly=4294967295/month/owner".parse().unwrap();
     record
 }
 

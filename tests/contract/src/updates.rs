@@ -29,6 +29,8 @@ pub async fn an_update_changes_what_it_names_and_nothing_else<S: KeyStore>(store
     update.scopes = Some(Scopes::parse("a b").unwrap());
     update.expires_at = Some(None);
     update.metadata = Some([("plan".to_owned(), "free".to_owned())].into());
+    update.limits = Some("hourly=10/3600s".parse().unwrap());
+    record.limits = "hourly=10/3600s".parse().unwrap();
     record.scopes = Scopes::parse("a b").unwrap();
     record.expires_at = None;
     record.metadata = [("plan".to_owned(), "free".to_owned())].into();

@@ -169,7 +169,7 @@ impl Keys {
         if self.get(&record.id).is_some() || self.find(&record.digest).is_some() {
             Err(BackendError::conflict())
         } else {
-            Ok(())
+            check_plan(record)
         }
     }
 
@@ -211,6 +211,7 @@ impl Keys {
         let mut record = before.clone();
         let relative = edit.depends_on(&record).and_then(|id| self.get(&id));
         let EditOutcome { successor, ended_predecessor, .. } = edit.apply(&mut record, relative)?;
+        check_plan(&record)?;
         if let Some((change, authorized)) = by {
             let predecessor = ended_predecessor.as_ref().and_then(|end| self.get(&end.id));
             predecessor.map_or(Ok(()), |old| change.check_end(authorized, old))?;
@@ -291,4 +292,9 @@ impl Keys {
         let digests = keys.iter().flat_map(|id| self.digests_of(id));
         (ChangeOutcome::of_keys(keys.len() as u64), digests.map(|(digest, _)| change(digest)).collect())
     }
+}
+
+/// Rejects a record that refers to a plan: the store keeps none, and its limits would be lost.
+fn check_plan(record: &Record) -> Result<(), BackendError> {
+    if record.plan.is_some() { Err(BackendError::unknown_plan()) } else { Ok(()) }
 }

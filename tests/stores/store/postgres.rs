@@ -16,6 +16,7 @@ mod many;
 mod metering;
 mod nodes;
 mod opening;
+mod plans;
 mod pooler;
 mod replicas;
 mod restoring;
@@ -34,6 +35,8 @@ mod contract {
     tower_api_key_contract::further_digests!(super::open, unless super::is_absent);
     tower_api_key_contract::further_digests_of_owners!(super::open, unless super::is_absent);
     tower_api_key_contract::owner_store!(super::open, unless super::is_absent);
+    tower_api_key_contract::plan_store!(super::open, unless super::is_absent);
+    tower_api_key_contract::plans_of_owners!(super::open, unless super::is_absent);
     tower_api_key_contract::usage_store!(super::open, unless super::is_absent);
     tower_api_key_contract::usage_of_owners!(super::open, unless super::is_absent);
 }

@@ -32,6 +32,8 @@ mod contract {
     tower_api_key_contract::further_digests!(super::open);
     tower_api_key_contract::further_digests_of_owners!(super::open);
     tower_api_key_contract::owner_store!(super::open);
+    tower_api_key_contract::plan_store!(super::open);
+    tower_api_key_contract::plans_of_owners!(super::open);
     tower_api_key_contract::usage_store!(super::open);
     tower_api_key_contract::usage_of_owners!(super::open);
 }
@@ -39,6 +41,20 @@ mod contract {
 mod audit_log {
     tower_api_key_contract::audit_log!(super::open);
     tower_api_key_contract::audit_log_of_owners!(super::open);
+}
+
+/// Where the application has turned foreign keys off.
+mod without_foreign_keys {
+    tower_api_key_contract::plan_store!(super::open_without_foreign_keys);
+    tower_api_key_contract::plans_of_owners!(super::open_without_foreign_keys);
+}
+
+async fn open_without_foreign_keys() -> (SqliteStore, TempDir) {
+    let folder = TempDir::new().unwrap();
+    let options = SqliteConnectOptions::new().filename(folder.path().join("app.db"));
+    let options = options.create_if_missing(true).foreign_keys(false);
+    let store = SqliteStore::with_pool(SqlitePool::connect_with(options).await.unwrap()).await.unwrap();
+    (store, folder)
 }
 
 async fn open() -> (SqliteStore, TempDir) {
