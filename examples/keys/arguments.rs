@@ -7,6 +7,7 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{ArgGroup, Args, Parser, Subcommand, value_parser};
 use tower_api_key::backend::LoggedAction;
 use tower_api_key::clock::Day;
+use tower_api_key::limit::{Limit, Plan};
 use tower_api_key::{ConfigError, InvalidValue, KeyFormat, KeyId, Scope, Timestamp};
 
 use crate::digesters;
@@ -51,6 +52,8 @@ pub(crate) enum Command {
         #[arg(value_parser = KeyId::new)]
         id: KeyId,
     },
+    /// Change the limits or the plan of a key.
+    Update(UpdateArguments),
     /// Replace a key with a new one and print its text.
     Rotate(RotateArguments),
     /// Disable a key until it is enabled. Its owner cannot enable it.
@@ -76,6 +79,11 @@ pub(crate) enum Command {
         /// The reason, for people.
         #[arg(long, default_value = "")]
         reason: String,
+    },
+    /// List, put or delete plans, which name the limits of many keys at once.
+    Plans {
+        #[command(subcommand)]
+        action: PlanAction,
     },
     /// Show the number of requests by day.
     Usage(UsageArguments),
@@ -155,8 +163,62 @@ pub(crate) struct CreateArguments {
     /// The days until the key expires.
     #[arg(long, allow_negative_numbers = true, value_parser = value_parser!(u32).range(1..=36_500))]
     pub(crate) expires_in_days: Option<u32>,
+    /// A limit of requests, such as burst=100/60s, daily=10000/day or monthly=50000/month/owner; repeat for several.
+    #[arg(long = "limit", value_name = "LIMIT")]
+    pub(crate) limits: Vec<Limit>,
+    /// The plan of the key.
+    #[arg(long, value_name = "NAME", value_parser = Plan::named)]
+    pub(crate) plan: Option<Plan>,
     #[command(flatten)]
     pub(crate) output: OutputArguments,
+}
+
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("what").required(true).multiple(true).args(["limits", "no_limits", "plan", "no_plan"])))]
+pub(crate) struct UpdateArguments {
+    /// The id of the key.
+    #[arg(value_parser = KeyId::new)]
+    pub(crate) id: KeyId,
+    /// A limit of requests, in place of all that the key has itself; repeat for several.
+    #[arg(long = "limit", value_name = "LIMIT")]
+    pub(crate) limits: Vec<Limit>,
+    /// Remove the limits of the key itself.
+    #[arg(long, conflicts_with = "limits")]
+    pub(crate) no_limits: bool,
+    /// The plan of the key.
+    #[arg(long, value_name = "NAME", value_parser = Plan::named)]
+    pub(crate) plan: Option<Plan>,
+    /// Remove the plan of the key, which then has that of its organization.
+    #[arg(long, conflicts_with = "plan")]
+    pub(crate) no_plan: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PlanAction {
+    /// List plans, by name.
+    List {
+        /// The most plans to list.
+        #[arg(long, default_value_t = 100, allow_negative_numbers = true, value_parser = limit())]
+        limit: usize,
+        /// List the plans after the one with this name.
+        #[arg(long)]
+        after: Option<String>,
+    },
+    /// Add a plan, or change its limits.
+    Put {
+        /// The name of the plan.
+        #[arg(value_parser = Plan::named)]
+        name: Plan,
+        /// The limits of the plan, such as burst=100/60s; none for a plan without.
+        #[arg(value_name = "LIMIT")]
+        limits: Vec<Limit>,
+    },
+    /// Delete a plan that no key and no organization has.
+    Delete {
+        /// The name of the plan.
+        #[arg(value_parser = Plan::named)]
+        name: Plan,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -40,6 +40,11 @@ impl Failure {
         }
     }
 
+    /// Replaces the message.
+    pub(crate) fn saying(self, message: String) -> Self {
+        Self { message, ..self }
+    }
+
     /// Names the line of a file that an error is about, and what was done before.
     pub(crate) fn of_line(self, line: usize, before: &str) -> Self {
         Self { message: format!("line {line}: {}; {before}", self.message), ..self }

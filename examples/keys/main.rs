@@ -20,6 +20,7 @@ mod digesters;
 mod failure;
 mod import;
 mod output;
+mod plans;
 mod self_check;
 mod table;
 mod usage;
@@ -33,7 +34,7 @@ use destination::Destination;
 use digesters::Digesters;
 use failure::Failure;
 use serde_json::json;
-use tower_api_key::backend::{AuditLog, Grace, KeyFilter, KeyStore, UsageStore};
+use tower_api_key::backend::{AuditLog, Grace, KeyFilter, KeyStore, PlanStore, UsageStore};
 use tower_api_key::manage::{CreatedKey, KeyManager, NewKey, RotateOptions};
 use tower_api_key::owner::Organization;
 use tower_api_key::{Environment, Owner, PostgresStore, SqliteStore, Timestamp};
@@ -54,6 +55,7 @@ async fn open(arguments: Arguments) -> Result<(), Failure> {
     if let Command::Usage(wanted) = &arguments.command {
         usage::days(wanted, now())?;
     }
+    plans::check(&arguments.command)?;
     let digesters = Digesters::from_env()?;
     if matches!(arguments.command, Command::RetireDigesters) {
         digesters.check_has_former()?;
@@ -79,7 +81,7 @@ async fn open(arguments: Arguments) -> Result<(), Failure> {
     }
 }
 
-async fn run<S: KeyStore + UsageStore + AuditLog + Clone>(
+async fn run<S: KeyStore + PlanStore + UsageStore + AuditLog + Clone>(
     store: S,
     arguments: Arguments,
     digesters: Digesters,
@@ -108,6 +110,13 @@ async fn run<S: KeyStore + UsageStore + AuditLog + Clone>(
             let record = manager.get(&id).await.map_err(|error| Failure::of_key(&id, error))?;
             output::show(&table::of_keys(&[record], json, now()))
         }
+        Command::Update(update) => {
+            let (id, update) = plans::update(update)?;
+            manager.update(&id, update).await.map_err(|error| Failure::of_key(&id, error))?;
+            output::tell(&format!("{id} is updated."));
+            Ok(())
+        }
+        Command::Plans { action } => plans::run(&manager, action, json).await,
         Command::Rotate(RotateArguments { id, grace_seconds, from_first_use, .. }) => {
             let grace = Duration::from_secs(grace_seconds.into());
             let grace = match (grace_seconds, from_first_use) {
@@ -173,7 +182,12 @@ fn new_key(create: CreateArguments) -> Result<NewKey, Failure> {
     let new = NewKey::new(owner(create.owner)?)
         .name(create.name)
         .environment(environment)
-        .scopes(create.scopes.into_iter().collect());
+        .scopes(create.scopes.into_iter().collect())
+        .limits(plans::limits(create.limits)?);
+    let new = match create.plan {
+        Some(plan) => new.plan(plan),
+        None => new,
+    };
     Ok(match create.expires_in_days {
         Some(days) => {
             new.expires_at(now().saturating_add(Duration::from_secs(24 * 60 * 60 * u64::from(days))))

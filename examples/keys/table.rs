@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use tower_api_key::clock::Day;
+use tower_api_key::limit::{Limit, Plan};
 use tower_api_key::{KeyId, Record, Scope, Timestamp};
 
 /// Formats keys.
@@ -10,9 +11,21 @@ pub(crate) fn of_keys(records: &[Record], as_json: bool, now: Timestamp) -> Stri
         let values: Vec<Value> = records.iter().map(|record| value(record, now)).collect();
         return Value::Array(values).to_string();
     }
-    let heads =
-        ["ID", "NAME", "OWNER", "ENVIRONMENT", "STATE", "CREATED", "EXPIRES", "LAST USED", "SCOPES", "KEY"]
-            .map(str::to_owned);
+    let heads = [
+        "ID",
+        "NAME",
+        "OWNER",
+        "ENVIRONMENT",
+        "STATE",
+        "CREATED",
+        "EXPIRES",
+        "LAST USED",
+        "SCOPES",
+        "KEY",
+        "PLAN",
+        "LIMITS",
+    ]
+    .map(str::to_owned);
     let rows: Vec<_> = [heads].into_iter().chain(records.iter().map(|record| row(record, now))).collect();
     of_rows(&rows)
 }
@@ -29,7 +42,7 @@ pub(crate) fn of_rows<const N: usize>(rows: &[[String; N]]) -> String {
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-fn row(record: &Record, now: Timestamp) -> [String; 10] {
+fn row(record: &Record, now: Timestamp) -> [String; 12] {
     let day = |time: Option<Timestamp>| time.map_or("-".to_owned(), |time| Day::from(time).to_string());
     [
         record.id.to_string(),
@@ -42,6 +55,8 @@ fn row(record: &Record, now: Timestamp) -> [String; 10] {
         day(record.last_used_at),
         record.scopes.to_string(),
         record.hint.to_string(),
+        record.plan_in_force().map(Plan::name).unwrap_or_default().to_owned(),
+        record.all_limits().map(Limit::to_string).collect::<Vec<_>>().join(" "),
     ]
 }
 
@@ -55,6 +70,8 @@ fn value(record: &Record, now: Timestamp) -> Value {
         "state": record.state(now).label(),
         "scopes": record.scopes.iter().map(Scope::as_str).collect::<Vec<_>>(),
         "hint": record.hint,
+        "limits": record.all_limits().map(Limit::to_string).collect::<Vec<_>>(),
+        "plan": record.plan_in_force().map(Plan::name),
         "created_at": time(record.created_at),
         "expires_at": time(record.expires_at),
         "last_used_at": time(record.last_used_at),

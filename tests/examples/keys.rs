@@ -159,6 +159,9 @@ async fn an_invalid_command_names_the_argument_and_changes_nothing() {
     let before = keys.json("list").await;
     let long = "x".repeat(256);
     let scopes: String = (0..101).map(|number| format!(" --scope a{number}")).collect();
+    // As many as a command line takes.
+    let limits: String = (0..5_000).map(|number| format!(" --limit a{number}=1/1s")).collect();
+    let plan_limits: String = (0..10_000).map(|number| format!(" a{number}=1/1s")).collect();
     let of = |command: &str| format!("{command} {id}");
     for (arguments, says) in [
         ("", "Usage"),
@@ -187,6 +190,27 @@ async fn an_invalid_command_names_the_argument_and_changes_nothing() {
         ("create --organization a --prefix Demo", "--prefix"),
         ("--prefix Demo create --organization a", "--prefix"),
         ("--prefix= create --organization a", "--prefix"),
+        ("create --organization a --limit burst=0/60s", "at least one request"),
+        ("create --organization a --limit burst=-1/60s", "must have the form"),
+        ("create --organization a --limit burst=99999999999999999999/60s", "must have the form"),
+        ("create --organization a --limit monthly=4294967296/month", "at most 4294967295"),
+        ("create --organization a --limit a=1/1s --limit a=2/1s", "the same name"),
+        (&format!("create --organization a{limits}"), "at most eight limits"),
+        ("create --organization a --plan Pro", "--plan"),
+        ("create --organization a --plan gold", "plan: no plan with this name"),
+        ("update", "<ID>"),
+        (&of("update"), "--limit"),
+        (&of("update --limit burst=0/60s"), "at least one request"),
+        (&of("update --no-limits --limit burst=1/60s"), "--no-limits"),
+        (&of("update --plan gold"), "plan: no plan with this name"),
+        (&of("update --no-plan --plan gold"), "--no-plan"),
+        ("plans", "Usage"),
+        ("plans put Pro", "<NAME>"),
+        ("plans put pro burst=0/60s", "at least one request"),
+        ("plans put pro a=1/1s a=2/1s", "the same name"),
+        (&format!("plans put pro{plan_limits}"), "at most eight limits"),
+        ("plans delete", "<NAME>"),
+        ("plans list --limit 0", "--limit"),
         ("list --limit 0", "--limit"),
         ("list --limit -1", "--limit"),
         ("list --limit ten", "--limit"),
@@ -239,6 +263,60 @@ async fn an_invalid_command_names_the_argument_and_changes_nothing() {
         }
     }
     assert_eq!(keys.json("list").await, before);
+    assert_eq!(keys.json("plans list").await, serde_json::json!([]));
+}
+
+#[tokio::test]
+async fn keys_are_limited_by_themselves_and_by_plans() {
+    let keys = Keys::new();
+    assert_eq!(keys.run("init").await.code, 0);
+    let put = keys.run("plans put free burst=10/60s monthly=1000/month/owner").await;
+    assert_eq!((put.code, put.stderr.as_str()), (0, "The plan free is in force.\n"));
+    assert_eq!(keys.run("plans put pro").await.code, 0);
+    let plans = serde_json::json!([
+        { "name": "free", "limits": ["burst=10/60s", "monthly=1000/month/owner"] },
+        { "name": "pro", "limits": [] },
+    ]);
+    assert_eq!(keys.json("plans list").await, plans);
+    assert!(keys.run("plans list").await.stdout.starts_with("NAME  LIMITS\nfree  burst=10/60s monthly="));
+
+    let made =
+        keys.json("create --organization acme --limit burst=5/60s --limit daily=9/day --plan free").await;
+    let id = made["id"].as_str().unwrap();
+    let shown = async || keys.json(&format!("show {id}")).await[0].clone();
+    let limits = serde_json::json!(["burst=5/60s", "daily=9/day", "monthly=1000/month/owner"]);
+    assert_eq!((&shown().await["limits"], &shown().await["plan"]), (&limits, &serde_json::json!("free")));
+    assert!(
+        keys.run("list").await.stdout.ends_with("free  burst=5/60s daily=9/day monthly=1000/month/owner\n")
+    );
+
+    let in_use = keys.run("plans delete free").await;
+    assert_eq!(in_use.code, 4);
+    assert!(
+        in_use.stderr.starts_with("keys: cannot delete the plan free: a key or an organization has"),
+        "{}",
+        in_use.stderr
+    );
+    assert_eq!(keys.json("plans list").await, plans);
+
+    assert_eq!(keys.run(&format!("update {id} --no-limits --plan pro")).await.code, 0);
+    assert_eq!(
+        (&shown().await["limits"], &shown().await["plan"]),
+        (&serde_json::json!([]), &serde_json::json!("pro"))
+    );
+    assert_eq!(keys.run("plans put pro burst=100/60s").await.code, 0);
+    assert_eq!(shown().await["limits"], serde_json::json!(["burst=100/60s"]));
+    assert_eq!(keys.run(&format!("update {id} --limit hourly=7/3600s --no-plan")).await.code, 0);
+    assert_eq!(
+        (&shown().await["limits"], &shown().await["plan"]),
+        (&serde_json::json!(["hourly=7/3600s"]), &Value::Null)
+    );
+
+    assert_eq!(keys.run("plans delete free").await.code, 0);
+    let gone = keys.run("plans delete free").await;
+    assert_eq!((gone.code, gone.stderr.as_str()), (3, "keys: no plan free\n"));
+    let unknown = keys.run("update key_nope --plan pro").await;
+    assert_eq!((unknown.code, unknown.stderr.as_str()), (3, "keys: no key with id key_nope\n"));
 }
 
 #[tokio::test]

@@ -1,0 +1,87 @@
+//! Plans of keys, and the limits of keys.
+
+use serde_json::{Value, json};
+use tower_api_key::KeyId;
+use tower_api_key::backend::{KeyUpdate, PlanStore};
+use tower_api_key::limit::{Limit, Limits, Plan};
+use tower_api_key::manage::{KeyManager, ManageError, ManageErrorKind};
+
+use crate::arguments::{Command, PlanAction, UpdateArguments};
+use crate::failure::Failure;
+use crate::output;
+use crate::table;
+
+/// Checks the limits of a command before the database is opened.
+pub(crate) fn check(command: &Command) -> Result<(), Failure> {
+    match command {
+        Command::Create(create) => limits(create.limits.clone()).map(drop),
+        Command::Update(update) => limits(update.limits.clone()).map(drop),
+        Command::Plans { action: PlanAction::Put { limits: wanted, .. } } => limits(wanted.clone()).map(drop),
+        _ => Ok(()),
+    }
+}
+
+/// Converts the limits of a command.
+pub(crate) fn limits(wanted: Vec<Limit>) -> Result<Limits, Failure> {
+    Limits::new(wanted).map_err(|error| Failure::value(error.to_string()))
+}
+
+/// Converts the arguments to an update.
+pub(crate) fn update(wanted: UpdateArguments) -> Result<(KeyId, KeyUpdate), Failure> {
+    let mut update = KeyUpdate::new();
+    if wanted.no_limits || !wanted.limits.is_empty() {
+        update = update.limits(limits(wanted.limits)?);
+    }
+    if let Some(plan) = wanted.plan {
+        update = update.plan(plan);
+    }
+    Ok((wanted.id, if wanted.no_plan { update.without_plan() } else { update }))
+}
+
+pub(crate) async fn run<S: PlanStore>(
+    manager: &KeyManager<S>,
+    action: PlanAction,
+    as_json: bool,
+) -> Result<(), Failure> {
+    match action {
+        PlanAction::List { limit, after } => {
+            let plans = manager.plans(after.as_deref(), limit).await?;
+            output::show(&show(&plans, as_json))
+        }
+        PlanAction::Put { name, limits: wanted } => {
+            let plan =
+                Plan::new(name.name(), limits(wanted)?).map_err(|error| Failure::value(error.to_string()))?;
+            manager.put_plan(&plan).await?;
+            output::tell(&format!("The plan {} is in force.", plan.name()));
+            Ok(())
+        }
+        PlanAction::Delete { name } => {
+            manager.delete_plan(name.name()).await.map_err(|error| of_plan(&name, error))?;
+            output::tell(&format!("The plan {} is deleted.", name.name()));
+            Ok(())
+        }
+    }
+}
+
+fn of_plan(plan: &Plan, error: ManageError) -> Failure {
+    let name = plan.name();
+    match error.kind() {
+        ManageErrorKind::NotFound => Failure::from(error).saying(format!("no plan {name}")),
+        ManageErrorKind::Conflict => {
+            let message = format!("cannot delete the plan {name}: {error}");
+            Failure::from(error).saying(message)
+        }
+        _ => error.into(),
+    }
+}
+
+fn show(plans: &[Plan], as_json: bool) -> String {
+    let texts = |plan: &Plan| plan.limits().iter().map(Limit::to_string).collect::<Vec<_>>();
+    if as_json {
+        let value = |plan: &Plan| json!({ "name": plan.name(), "limits": texts(plan) });
+        return plans.iter().map(value).collect::<Value>().to_string();
+    }
+    let heads = ["NAME", "LIMITS"].map(str::to_owned);
+    let rows = plans.iter().map(|plan| [plan.name().to_owned(), plan.limits().to_string()]);
+    table::of_rows(&[heads].into_iter().chain(rows).collect::<Vec<_>>())
+}
