@@ -9,6 +9,7 @@ use super::page::Problem;
 use super::words::{When, short};
 use crate::clock::Timestamp;
 use crate::key::KeyId;
+use crate::limit::{Limit, Per, Span};
 use crate::manage::ManageError;
 use crate::record::{KeyState, Record};
 use crate::scope::Scope;
@@ -22,6 +23,9 @@ pub(super) struct View {
     pub(super) state: &'static str,
     pub(super) scopes: Vec<String>,
     pub(super) labels: Vec<(String, String)>,
+    /// The limits in force, each in words.
+    pub(super) limits: Vec<String>,
+    pub(super) plan: Option<Box<str>>,
     pub(super) created: Option<When>,
     pub(super) created_by: Option<Box<str>>,
     pub(super) expires: Option<When>,
@@ -46,6 +50,8 @@ impl View {
             state: record.state(now).label(),
             scopes: record.scopes.iter().map(Scope::to_string).collect(),
             labels: record.labels.clone().into_iter().collect(),
+            limits: record.all_limits().map(in_words).collect(),
+            plan: record.plan_in_force().map(|plan| plan.name().into()),
             created: When::of(record.created_at, now),
             created_by: record.created_by.clone(),
             expires: When::of(record.expires_at, now),
@@ -93,6 +99,22 @@ impl View {
     pub(super) fn is_revoked(&self) -> bool {
         self.is(KeyState::Revoked)
     }
+}
+
+/// Describes a limit: `100 requests in 60 seconds`, `50000 requests a month (UTC) with all keys of the owner`.
+fn in_words(limit: &Limit) -> String {
+    let requests = limit.requests();
+    let noun = if limit.requests() == 1 { "request" } else { "requests" };
+    let span = match limit.span() {
+        Span::Window(window) if window.as_secs() == 1 => "a second".to_owned(),
+        Span::Window(window) => format!("in {} seconds", window.as_secs()),
+        Span::Period(period) => format!("a {} (UTC)", period.label()),
+    };
+    let shared = match limit.per() {
+        Per::Key => "",
+        Per::Owner => " with all keys of the owner",
+    };
+    format!("{requests} {noun} {span}{shared}")
 }
 
 /// The parameter of paths. An application may nest the console below parameters of its own.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 use regex::Regex;
 use tower_api_key::backend::{KeyUpdate, UsageBatch, UsageCount, UsageStore};
+use tower_api_key::limit::Plan;
 use tower_api_key::manage::NewKey;
 use tower_api_key::record::KeyState;
 use tower_api_key::{Environment, Owner, Scopes};
@@ -223,6 +224,26 @@ async fn a_form_changes_nothing_once_another_visitor_is_signed_in() {
         assert_eq!(ops.post(&path, &fields).await.status, StatusCode::CONFLICT, "{form}");
     }
     assert_eq!(world.all().await, [key]);
+}
+
+#[tokio::test]
+async fn the_page_of_a_key_shows_the_limits_in_force_to_its_owner() {
+    let world = World::new().await;
+    let limits = "burst=1/1s daily=7/day hourly=50/3600s".parse().unwrap();
+    let plan = Plan::new("free", "burst=10/60s monthly=1000/month/owner".parse().unwrap()).unwrap();
+    world.manager.put_plan(&plan).await.unwrap();
+    let new = NewKey::for_organization("acme");
+    let key = world.key(new.clone().limits(limits).plan(plan)).await;
+    for browser in [world.portal("ann"), world.operators()] {
+        let page = browser.get(&format!("/keys/{}", key.id)).await;
+        assert!(page.has("<dt>Plan</dt><dd>free</dd>"), "{}", page.html);
+        let limits = "<dt>Limits</dt><dd>1 request a second</dd><dd>7 requests a day (UTC)</dd>\
+            <dd>50 requests in 3600 seconds</dd><dd>1000 requests a month (UTC) with all keys of the owner</dd>";
+        assert!(page.has(limits), "{}", page.html);
+    }
+    let key = world.key(new).await;
+    let page = world.portal("ann").get(&format!("/keys/{}", key.id)).await;
+    assert!(!page.has("Plan") && !page.has("Limits"), "{}", page.html);
 }
 
 #[tokio::test]
