@@ -4,6 +4,9 @@
 
 // Layer 1 of 10: words.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use http::StatusCode;
 
 use crate::scope::Requirement;
@@ -36,6 +39,8 @@ pub enum Reason {
     MissingScope(Requirement),
     /// The caller is authenticated, and may not access the resource.
     Forbidden(Forbidden),
+    /// The caller is authenticated, and has used up a limit. The key is good: the same request is admitted later.
+    Limited(Limited),
     /// The store could not be read, or did not answer in time.
     Unavailable,
     /// The request did not pass an [`AuthenticateLayer`](crate::AuthenticateLayer): a mistake in the service. An error in the log (feature
@@ -59,6 +64,13 @@ pub enum Forbidden {
     Undeclared,
 }
 
+/// The limit that a caller has used up, and when it may try again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limited(
+    // Boxed, so that reasons, which are in every decision, have no room for it.
+    Box<(Arc<str>, Duration)>,
+);
+
 /// What the client is told for a reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Row {
@@ -78,6 +90,7 @@ pub(crate) struct Rows<T> {
     ambiguous: T,
     missing_scope: T,
     forbidden: T,
+    limited: T,
     unavailable: T,
     not_authenticated: T,
 }
@@ -118,6 +131,7 @@ pub(crate) static TABLE: Rows<Row> = Rows {
     ambiguous: row!(BAD_REQUEST, 3, InvalidRequest, "Multiple credentials", "multiple_credentials"),
     missing_scope: row!(FORBIDDEN, 7, InsufficientScope, "Insufficient scope", "insufficient_scope"),
     forbidden: row!(FORBIDDEN, 7, InsufficientScope, "Forbidden", "forbidden"),
+    limited: row!(TOO_MANY_REQUESTS, 8, No, "Rate limit exceeded", "rate_limited"),
     unavailable: row!(SERVICE_UNAVAILABLE, 14, No, "Authentication temporarily unavailable", "unavailable"),
     not_authenticated: row!(INTERNAL_SERVER_ERROR, 13, No, "Internal server error", "internal_error"),
 };
@@ -138,6 +152,7 @@ impl<T> Rows<T> {
             Reason::Ambiguous => &self.ambiguous,
             Reason::MissingScope(_) => &self.missing_scope,
             Reason::Forbidden(_) => &self.forbidden,
+            Reason::Limited(_) => &self.limited,
             Reason::Unavailable => &self.unavailable,
             Reason::NotAuthenticated => &self.not_authenticated,
         }
@@ -151,6 +166,7 @@ impl<T> Rows<T> {
             ambiguous: make(&self.ambiguous),
             missing_scope: make(&self.missing_scope),
             forbidden: make(&self.forbidden),
+            limited: make(&self.limited),
             unavailable: make(&self.unavailable),
             not_authenticated: make(&self.not_authenticated),
         }
@@ -159,7 +175,7 @@ impl<T> Rows<T> {
 
 impl Reason {
     /// All labels.
-    pub(crate) const LABELS: [&str; 14] = [
+    pub(crate) const LABELS: [&str; 15] = [
         "missing",
         "malformed",
         "unknown",
@@ -172,6 +188,7 @@ impl Reason {
         "ambiguous",
         "missing_scope",
         "forbidden",
+        "limited",
         "unavailable",
         "not_authenticated",
     ];
@@ -227,6 +244,7 @@ impl Reason {
             Self::Ambiguous => "ambiguous",
             Self::MissingScope(_) => "missing_scope",
             Self::Forbidden(_) => "forbidden",
+            Self::Limited(_) => "limited",
             Self::Unavailable => "unavailable",
             Self::NotAuthenticated => "not_authenticated",
         }
@@ -252,6 +270,47 @@ impl From<Forbidden> for Reason {
     }
 }
 
+impl Limited {
+    /// Creates the reason of a limit with this name, for a service that counts by itself. A
+    /// [`LimitLayer`](crate::limit_requests::LimitLayer) makes its own.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_api_key::reject::{Limited, Rejection};
+    ///
+    /// let rejection = Rejection::new(Limited::new("exports", Duration::from_millis(1_500)).into());
+    /// assert_eq!(rejection.reason().code(), "rate_limited");
+    /// # let response: http::Response<bytes::Bytes> = rejection.into_response_to(&http::Request::new(()));
+    /// assert_eq!(response.headers()["retry-after"], "2");
+    /// ```
+    pub fn new(limit: impl Into<Arc<str>>, retry_after: Duration) -> Self {
+        Self(Box::new((limit.into(), retry_after)))
+    }
+
+    /// Returns the name of the limit.
+    pub fn limit(&self) -> &str {
+        &self.0.0
+    }
+
+    /// Returns the time after which the request would be admitted if the caller made no other.
+    pub fn retry_after(&self) -> Duration {
+        self.0.1
+    }
+
+    /// Returns the same time in whole seconds for `Retry-After`: rounded up, so that the client is not too early, and at least 1, so that it
+    /// waits at all.
+    pub(crate) fn retry_after_seconds(&self) -> u64 {
+        let seconds = self.0.1.as_secs().saturating_add(u64::from(self.0.1.subsec_nanos() > 0));
+        seconds.max(1)
+    }
+}
+
+impl From<Limited> for Reason {
+    fn from(limited: Limited) -> Self {
+        Self::Limited(limited)
+    }
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
@@ -271,6 +330,7 @@ pub(crate) mod tests {
             Reason::Ambiguous,
             Reason::MissingScope(Requirement::all_of(["a"]).unwrap()),
             Reason::Forbidden(Forbidden::Organization),
+            Limited::new("burst", Duration::from_millis(8_001)).into(),
             Reason::Unavailable,
             Reason::NotAuthenticated,
         ]
@@ -298,6 +358,7 @@ pub(crate) mod tests {
             ("ambiguous", 400, 3, "Multiple credentials", "multiple_credentials"),
             ("missing_scope", 403, 7, "Insufficient scope", "insufficient_scope"),
             ("forbidden", 403, 7, "Forbidden", "forbidden"),
+            ("limited", 429, 8, "Rate limit exceeded", "rate_limited"),
             ("unavailable", 503, 14, "Authentication temporarily unavailable", "unavailable"),
             ("not_authenticated", 500, 13, "Internal server error", "internal_error"),
         ];

@@ -71,6 +71,9 @@ pub(super) fn response(reason: &Reason, Call(family): Call) -> Response<Bytes> {
     headers.insert(GRPC_STATUS, u16::from(row.grpc).into());
     // The table's texts are plain ASCII without `%`, so percent encoding would leave them as they are.
     headers.insert(GRPC_MESSAGE, HeaderValue::from_static(row.detail));
+    if let Reason::Limited(limited) = reason {
+        headers.insert(header::RETRY_AFTER, limited.retry_after_seconds().into());
+    }
     response
 }
 

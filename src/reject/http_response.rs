@@ -9,7 +9,8 @@ use super::head::RequestHead;
 use super::rejection::Rejection;
 use crate::reason::Reason;
 
-/// Returns the prepared response for the reason. A body of the application replaces the prepared one, and the challenge names missing scopes.
+/// Returns the prepared response for the reason. A body of the application replaces the prepared one, the challenge names missing scopes, and
+/// `Retry-After` says when a limit leaves room again.
 // Part of each rejection, like its caller.
 #[inline(always)]
 pub(super) fn response(rejection: &Rejection, request: Option<RequestHead<'_>>) -> Response<Bytes> {
@@ -22,9 +23,15 @@ pub(super) fn response(rejection: &Rejection, request: Option<RequestHead<'_>>) 
         response.headers_mut().insert(header::CONTENT_TYPE, payload.content_type);
         *response.body_mut() = payload.bytes;
     }
-    if let Reason::MissingScope(requirement) = &rejection.reason {
-        let challenge = responses.challenges.with_scopes(index, requirement.scopes());
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    match &rejection.reason {
+        Reason::MissingScope(requirement) => {
+            let challenge = responses.challenges.with_scopes(index, requirement.scopes());
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        Reason::Limited(limited) => {
+            response.headers_mut().insert(header::RETRY_AFTER, limited.retry_after_seconds().into());
+        }
+        _ => {}
     }
     response
 }
@@ -94,6 +101,9 @@ mod tests {
         headers.extend(challenges.iter().map(|line| ("www-authenticate", line.parse().unwrap())));
         if *reason == Reason::Unavailable {
             headers.push(("retry-after", HeaderValue::from_static("7")));
+        }
+        if let Reason::Limited(_) = reason {
+            headers.push(("retry-after", HeaderValue::from_static("9")));
         }
         let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         (reason.status(), headers, payload.bytes)

@@ -10,6 +10,7 @@
 //! | `Ambiguous` | 400 | every scheme, `invalid_request` | 3 | `Multiple credentials` | `multiple_credentials` |
 //! | `MissingScope` | 403 | the scheme presented, `insufficient_scope` and the scopes | 7 | `Insufficient scope` | `insufficient_scope` |
 //! | `Forbidden` | 403 | the scheme presented, `insufficient_scope` | 7 | `Forbidden` | `forbidden` |
+//! | `Limited` | 429 and `Retry-After` | none | 8, and `retry-after` | `Rate limit exceeded` | `rate_limited` |
 //! | `Unavailable` | 503 and `Retry-After` | none | 14 | `Authentication temporarily unavailable` | `unavailable` |
 //! | `NotAuthenticated` | 500 | none | 13 | `Internal server error` | `internal_error` |
 //!
@@ -34,7 +35,7 @@ mod protocol;
 mod rejection;
 mod response;
 
-pub use crate::reason::{Forbidden, Reason};
+pub use crate::reason::{Forbidden, Limited, Reason};
 pub use body::RejectionBody;
 pub use head::RequestHead;
 #[cfg(feature = "problem")]

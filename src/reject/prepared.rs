@@ -1,4 +1,4 @@
-//! The responses of an authenticator, built once: whatever depends neither on the request nor on the required scopes. A rejection clones one.
+//! The responses of an authenticator, built once: whatever depends on neither the request, nor the required scopes, nor a limit. A rejection clones one.
 
 // Layer 5 of 10: outcomes.
 
