@@ -62,6 +62,7 @@
 //! | the middleware and its options | [`authenticate`], [`require_scope`] |
 //! | layers around and inside it, access logs | [`_guide::layers`], [`mark_sensitive`] |
 //! | who may call which route | [`rules`] |
+//! | how many requests a key may make | [`limit`], [`limit_requests`] |
 //! | the security part of an OpenAPI document | `openapi`, with the feature of this name |
 //! | the sources of a request, how long the cache keeps keys | [`AuthenticatorBuilder`] |
 //! | places in a request, kinds of key | [`credential::Source`], [`key::KeyFormat`] |
@@ -130,6 +131,7 @@ pub mod health;
 mod inner_service;
 pub mod key;
 pub mod limit;
+pub mod limit_requests;
 pub mod manage;
 pub mod mark_sensitive;
 #[cfg(not(feature = "metrics"))]
@@ -176,6 +178,7 @@ pub use credential::Source;
 pub use environment::Environment;
 pub use error::{ConfigError, InvalidValue};
 pub use key::{KeyFormat, KeyId};
+pub use limit_requests::LimitLayer;
 pub use mark_sensitive::MarkSensitiveLayer;
 pub use owner::Owner;
 pub use principal::Principal;

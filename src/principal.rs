@@ -48,6 +48,10 @@ impl Principal {
         self.entry.record()
     }
 
+    pub(crate) fn entry(&self) -> &Entry {
+        &self.entry
+    }
+
     fn issuer(&self) -> &Issuer {
         self.entry.issuer()
     }

@@ -66,8 +66,9 @@ use tonic::server::NamedService;
 use tonic::{Code, Request, Status};
 
 use crate::authenticate::Authenticate;
+use crate::limit_requests::LimitRequests;
 use crate::principal::{self, Dependent, Principal};
-use crate::reject::{Rejection, RejectionBody};
+use crate::reject::{Reason, Rejection, RejectionBody};
 use crate::require_scope::RequireScope;
 
 /// Returns the principal of a call.
@@ -88,7 +89,11 @@ impl From<Rejection> for Status {
     fn from(rejection: Rejection) -> Self {
         rejection.report(None);
         let reason = rejection.reason();
-        Self::new(Code::from_i32(reason.grpc_code().into()), reason.detail())
+        let mut status = Self::new(Code::from_i32(reason.grpc_code().into()), reason.detail());
+        if let Reason::Limited(limited) = reason {
+            status.metadata_mut().insert("retry-after", limited.retry_after_seconds().into());
+        }
+        status
     }
 }
 
@@ -103,5 +108,9 @@ impl<S: NamedService> NamedService for Authenticate<S> {
 }
 
 impl<S: NamedService> NamedService for RequireScope<S> {
+    const NAME: &'static str = S::NAME;
+}
+
+impl<S: NamedService> NamedService for LimitRequests<S> {
     const NAME: &'static str = S::NAME;
 }

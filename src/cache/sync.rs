@@ -26,7 +26,7 @@ pub(super) use std::sync::atomic::AtomicU64 as Atomic;
 pub(super) use weak_memory::Atomic;
 
 pub(super) use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
-pub(super) use std::sync::{Arc, Weak};
+pub(super) use std::sync::{Arc, OnceLock, Weak};
 
 #[cfg(shuttle)]
 pub(super) use shuttle::future::yield_now;

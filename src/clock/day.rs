@@ -58,6 +58,17 @@ impl Day {
         Timestamp::from_unix_millis(self.0.saturating_mul(MILLIS))
     }
 
+    /// Returns the number of months from January 1970 to its own.
+    pub(crate) fn unix_months(self) -> i64 {
+        let (year, month, _) = self.date();
+        (year - 1970) * 12 + month - 1
+    }
+
+    /// Returns the first day of the month `months` after January 1970.
+    pub(crate) fn first_of_month(months: i64) -> Self {
+        Self::of_date(1970 + months.div_euclid(12), months.rem_euclid(12) + 1, 1)
+    }
+
     /// Returns whether RFC 3339 can express the day: it is in the years 0000 to 9999.
     pub(super) fn is_rfc3339(self) -> bool {
         (0..=9999).contains(&self.date().0)
@@ -157,6 +168,11 @@ mod tests {
                 for number in 1..=length + i64::from(month == 2 && is_leap) {
                     let text = format!("{year:04}-{month:02}-{number:02}");
                     assert_eq!((expected.to_string(), Day::parse(&text)), (text, Some(expected)));
+                    let months = (year - 1970) * 12 + month - 1;
+                    assert_eq!(
+                        (expected.unix_months(), Day::first_of_month(months)),
+                        (months, expected.plus(1 - number))
+                    );
                     expected = expected.plus(1);
                 }
             }

@@ -5,6 +5,7 @@
 
 // Layer 6 of 10: cache.
 
+use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -12,7 +13,7 @@ use super::accepted::AcceptedBy;
 use super::generation::Generation;
 use super::place::Place;
 use super::use_counter::UseCounter;
-use crate::cache::sync::{Arc, Weak};
+use crate::cache::sync::{Arc, OnceLock, Weak};
 use crate::clock::{Clock, Moment, Timestamp};
 use crate::credential::Scheme;
 use crate::digest::Digests;
@@ -37,7 +38,11 @@ pub(crate) struct Entry {
     record: Record,
     /// The digests by which the key was looked up, if several: it may be under another one when it is looked up again.
     digests: Option<Box<Digests>>,
+    attached: OnceLock<Attached>,
 }
+
+/// What a component above the cache keeps with an entry, to find it without a search.
+pub(crate) type Attached = Box<dyn Any + Send + Sync>;
 
 /// The parts of an authenticator that its principals need after they were admitted.
 pub(crate) struct Issuer {
@@ -70,6 +75,8 @@ pub(crate) struct CheckedFields {
     /// Whether the record names sources, see [`Record::accepts`].
     pub(crate) restricts_sources: bool,
     pub(crate) is_session: bool,
+    /// Whether the record or its plan has limits.
+    pub(crate) is_limited: bool,
     accepted_by: AcceptedBy,
 }
 
@@ -90,6 +97,7 @@ impl Entry {
             place: Place::default(),
             record,
             digests,
+            attached: OnceLock::new(),
         }
     }
 
@@ -119,6 +127,12 @@ impl Entry {
 
     pub(crate) fn issuer(&self) -> &Issuer {
         &self.issuer
+    }
+
+    /// Returns what is kept with the entry: for its whole life, what the first component that asks makes of it.
+    #[inline]
+    pub(crate) fn attached(&self, make: impl FnOnce() -> Attached) -> &(dyn Any + Send + Sync) {
+        &**self.attached.get_or_init(make)
     }
 
     /// Creates an entry that is in no cache.
@@ -152,6 +166,7 @@ impl CheckedFields {
             is_owner_disabled: record.owner.is_disabled(),
             restricts_sources: !record.sources.is_empty(),
             is_session: record.session.is_some(),
+            is_limited: record.all_limits().next().is_some(),
             accepted_by: AcceptedBy::default(),
         }
     }

@@ -1,0 +1,84 @@
+//! The headers that say what is left of the limits.
+
+// Layer 8 of 10: decision.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::bucket::{Now, State, Terms};
+
+const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
+const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
+const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+
+/// What the headers of a response say.
+#[derive(Debug)]
+pub(super) struct Allowance {
+    limit: u64,
+    remaining: u64,
+    /// Seconds since the Unix epoch.
+    reset: u64,
+    draft: Option<Box<Draft>>,
+}
+
+/// The fields of draft-ietf-httpapi-ratelimit-headers-11. Names need no escape: they are of letters, digits, `-` and `_`.
+#[derive(Debug, Default)]
+pub(super) struct Draft {
+    policy: String,
+    rate_limit: String,
+}
+
+impl Allowance {
+    pub(super) fn new(terms: &Terms, state: &State, now: Now) -> Self {
+        // Rounded up, as a client that comes at that time must not be too early.
+        let whole_in = state.whole_in.as_nanos().div_ceil(1_000_000);
+        let now = u128::try_from(now.wall.unix_millis()).unwrap_or(0);
+        let reset = u64::try_from((now + whole_in).div_ceil(1_000)).unwrap_or(u64::MAX);
+        Self { limit: terms.requests(), remaining: state.remaining, reset, draft: None }
+    }
+
+    pub(super) fn with_draft(self, draft: Draft) -> Self {
+        Self { draft: Some(Box::new(draft)), ..self }
+    }
+
+    /// Sets the headers, in place of those of services inside: two that disagree would help no client.
+    pub(super) fn set(self, headers: &mut HeaderMap) {
+        headers.insert(LIMIT, self.limit.into());
+        headers.insert(REMAINING, self.remaining.into());
+        headers.insert(RESET, self.reset.into());
+        if let Some(draft) = self.draft {
+            let Draft { policy, rate_limit } = *draft;
+            for (name, text) in [(POLICY, policy), (RATE_LIMIT, rate_limit)] {
+                // OK because it is of names and numbers.
+                if let Ok(value) = HeaderValue::try_from(text) {
+                    headers.insert(name, value);
+                }
+            }
+        }
+    }
+}
+
+impl Draft {
+    /// Adds a limit.
+    pub(super) fn add(&mut self, name: &str, window: Option<Duration>, terms: &Terms, state: &State) {
+        let Self { policy, rate_limit } = self;
+        if !policy.is_empty() {
+            policy.push_str(", ");
+            rate_limit.push_str(", ");
+        }
+        // OK because a `String` takes any text.
+        let _ = write!(policy, r#""{name}";q={}"#, terms.requests());
+        if let Some(window) = window {
+            let _ = write!(policy, ";w={}", window.as_secs());
+        }
+        let _ = write!(rate_limit, r#""{name}";r={}"#, state.remaining);
+        if !state.more_in.is_zero() {
+            let seconds = state.more_in.as_secs() + u64::from(state.more_in.subsec_nanos() > 0);
+            let _ = write!(rate_limit, ";t={seconds}");
+        }
+    }
+}

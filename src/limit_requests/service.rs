@@ -1,0 +1,61 @@
+//! The service: refuses requests past a limit.
+
+// Layer 8 of 10: decision.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use tower_service::Service;
+
+use super::ResponseFuture;
+use super::limiter::{Limiter, Refusal};
+use crate::inner_service::inner_service_accessors;
+use crate::reject::RejectionBody;
+
+/// Middleware that admits a request only if the limits of its key leave room for it.
+///
+/// See the [module](super) for an example.
+#[derive(Debug, Clone)]
+pub struct LimitRequests<S> {
+    inner: S,
+    limiter: Arc<Limiter>,
+}
+
+impl<S> LimitRequests<S> {
+    pub(super) fn new(inner: S, limiter: Arc<Limiter>) -> Self {
+        Self { inner, limiter }
+    }
+}
+
+inner_service_accessors!(LimitRequests);
+
+impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for LimitRequests<S>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
+    ResBody: RejectionBody,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future, S::Response>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+        match self.limiter.admit(&request) {
+            Ok(allowance) => ResponseFuture::forwarded(self.inner.call(request), allowance),
+            Err(refusal) => {
+                let Refusal { rejection, allowance } = *refusal;
+                // Gives back what the inner service has reserved for this request, such as a permit.
+                self.inner = self.inner.clone();
+                let mut response = rejection.into_response_to(&request);
+                if let Some(allowance) = allowance {
+                    allowance.set(response.headers_mut());
+                }
+                ResponseFuture::rejected(response)
+            }
+        }
+    }
+}
