@@ -16,7 +16,8 @@ use tower::{Layer, Service};
 use tower_api_key::backend::BackendError;
 use tower_api_key::digest::Digester;
 use tower_api_key::{
-    AuthenticateLayer, Authenticator, MemoryStore, Owner, Rejection, RequireScopeLayer, Requirement, Source,
+    AuthenticateLayer, Authenticator, LimitLayer, MemoryStore, Owner, Rejection, RequireScopeLayer,
+    Requirement, Source,
 };
 
 /// A service that does nothing.
@@ -193,6 +194,41 @@ async fn a_scope_is_checked_without_an_allocation() {
     let mut request = key.bearer();
     request.extensions_mut().insert(principal);
     assert_eq!(allocations(|| call(&mut service, request)), 0);
+}
+
+#[tokio::test]
+async fn a_request_is_counted_without_an_allocation() {
+    let store = MemoryStore::new();
+    let key = Key::mint().with(|record| {
+        record.limits =
+            "burst=100/60s hourly=1000/3600s daily=10000/day monthly=9/month/owner".parse().unwrap();
+    });
+    let key = key.insert_into(&store).await;
+    let (authenticator, _clock) = authenticator(store);
+    let principal = authenticator.authenticate(key.bearer().headers()).await.unwrap();
+    let layer = LimitLayer::new().cost(|_| 2);
+    let (mut counting, mut telling) = (layer.clone().without_headers().layer(Idle), layer.layer(Typed));
+
+    let request = || {
+        let mut request = key.bearer();
+        request.extensions_mut().insert(principal.clone());
+        request
+    };
+    // The first request finds the buckets.
+    call(&mut counting, request());
+    let requests = [request(), request()];
+    assert_eq!(allocations(|| requests.into_iter().for_each(|request| call(&mut counting, request))), 0);
+    let mut headers = Typed.call(request()).into_inner().unwrap();
+    let of_headers = allocations(|| {
+        for (name, number) in
+            [("x-ratelimit-limit", 9), ("x-ratelimit-remaining", 1), ("x-ratelimit-reset", 1_800_000_000)]
+        {
+            headers.headers_mut().insert(name, HeaderValue::from(number));
+        }
+    });
+    let (first, again) = (request(), request());
+    let own = allocations(|| call(&mut Typed, first));
+    assert!(allocations(|| call(&mut telling, again)) <= own + of_headers);
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ mod handlers;
 mod history;
 mod keys;
 mod layering;
+mod limits;
 #[cfg(all(feature = "metrics", feature = "test-util"))]
 mod metrics;
 mod owner_resolver;
