@@ -1,9 +1,9 @@
-//! Buckets: what was used of one limit, in one atomic word, and the arithmetic of that word. The arithmetic reads no clock and no memory, so it is
-//! compared with a sequential reference.
+//! Buckets: what was used of one limit, in one atomic word, and the arithmetic of that word. The arithmetic reads no clock and no memory,
+//! so it is compared with a sequential reference.
 //!
-//! The word of a rate is the moment at which its allowance is whole again, in nanoseconds (GCRA: the theoretical arrival time). A request moves
-//! it by one interval, the window divided by the requests, and is refused if it would then lie further ahead than the window. The word of a
-//! quota is the number of its period in the upper half, and the requests counted in that period in the lower one.
+//! The word of a rate is the moment at which its allowance is whole again, in nanoseconds (GCRA: the theoretical arrival time). A request
+//! moves it by one interval, the window divided by the requests, and is refused if it would then lie further ahead than the window. The
+//! word of a quota is the number of its period in the upper half, and the requests counted in that period in the lower one.
 
 // Layer 8 of 10: decision.
 
@@ -59,6 +59,12 @@ impl Now {
         Self { moment, wall: clock.coarse_wall() }
     }
 
+    /// Reads the monotonic clock alone, for rates.
+    #[inline]
+    pub(super) fn coarse_moment(clock: &dyn Clock) -> Self {
+        Self { moment: clock.coarse_monotonic(), wall: Timestamp::from_unix_millis(0) }
+    }
+
     pub(super) fn exact(clock: &dyn Clock) -> Self {
         let moment = clock.monotonic();
         Self { moment, wall: clock.wall() }
@@ -84,8 +90,8 @@ impl Terms {
         self.kind
     }
 
-    /// Returns the word after a request of this cost, or the time until the limit leaves room for it. A request that costs more than the limit
-    /// has requests never finds room: the time is that until the allowance would be whole.
+    /// Returns the word after a request of this cost, or the time until the limit leaves room for it. A request that costs more than the
+    /// limit has requests never finds room: the time is that until the allowance would be whole.
     #[inline]
     pub(super) fn take(&self, word: u64, cost: u64, now: Now) -> Result<u64, Duration> {
         match self.kind {

@@ -20,8 +20,8 @@ const SWEPT_FROM: usize = 64;
 
 /// All buckets that are in use, or have something used.
 ///
-/// A bucket is the same however often the record of its key is read or changed: entries of the cache come and go, and hold a reference. It is
-/// removed only if no entry has one and a new bucket would be the same, so nothing is forgotten that was counted.
+/// A bucket is the same however often the record of its key is read or changed: entries of the cache come and go, and hold a reference. It
+/// is removed only if no entry has one and a new bucket would be the same, so nothing is forgotten that was counted.
 #[derive(Debug)]
 pub(super) struct Buckets {
     /// Each behind a lock, which is taken when an entry is first used, not by each request.
@@ -95,7 +95,8 @@ impl Shard {
         Arc::clone(self.buckets.entry(identity).or_default())
     }
 
-    /// Removes what can be forgotten. The next sweep is due once there are twice as many as are left, so an insertion sweeps two on average.
+    /// Removes what can be forgotten. The next sweep is due once there are twice as many as are left, so an insertion sweeps two on
+    /// average.
     fn sweep(&mut self, now: Now) {
         self.buckets.retain(|identity, bucket| match Arc::get_mut(bucket) {
             Some(bucket) => !identity.kind.is_unused(bucket.word_mut(), now),

@@ -13,10 +13,11 @@ use crate::reject::RequestHead;
 
 /// Layer that applies [`LimitRequests`].
 ///
-/// It belongs inside an [`AuthenticateLayer`](crate::AuthenticateLayer), outside of what it protects. See the [module](super) for an example.
+/// It belongs inside an [`AuthenticateLayer`](crate::AuthenticateLayer), outside of what it protects. See the [module](super) for an
+/// example.
 ///
-/// Clones count together, and so do all services that a layer is added to: create one layer for a service, and clone it. A request that passes
-/// two clones is counted by both.
+/// Clones count together, and so do all services that a layer is added to: create one layer for a service, and clone it. A request that
+/// passes two clones is counted by both.
 #[derive(Debug, Clone)]
 pub struct LimitLayer {
     limiter: Arc<Limiter>,
@@ -43,8 +44,8 @@ impl LimitLayer {
 
     /// Sets the cost of requests, 1 by default.
     ///
-    /// A request that costs 0 is free: it is not counted, and passes also when a limit is used up. One that costs more than a limit has requests
-    /// is always refused: the limit does not include it. `Retry-After` then says when the whole allowance is back.
+    /// A request that costs 0 is free: it is not counted, and passes also when a limit is used up. One that costs more than a limit has
+    /// requests is always refused: the limit does not include it. `Retry-After` then says when the whole allowance is back.
     ///
     /// For a cost by route, add clones with different costs to the routes, which count together:
     ///
@@ -66,8 +67,8 @@ impl LimitLayer {
         self.with(|limiter| limiter.cost(Arc::new(cost)))
     }
 
-    /// Adds the fields `RateLimit-Policy` and `RateLimit` of draft-ietf-httpapi-ratelimit-headers-11, with all limits. The draft may change, and this
-    /// method then stays with its revision 11.
+    /// Adds the fields `RateLimit-Policy` and `RateLimit` of draft-ietf-httpapi-ratelimit-headers-11, with all limits. The draft may
+    /// change, and this method then stays with its revision 11.
     #[must_use]
     pub fn ratelimit_draft11(self) -> Self {
         self.with(|limiter| limiter.headers(Headers::Draft11))

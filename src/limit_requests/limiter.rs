@@ -2,6 +2,7 @@
 
 // Layer 8 of 10: decision.
 
+use std::cmp::Reverse;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use http::Request;
 
-use super::bucket::{Bucket, Now, State, Terms};
+use super::bucket::{Bucket, Kind, Now, State, Terms};
 use super::buckets::Buckets;
 use super::headers::{Allowance, Draft};
 use crate::cache::Entry;
@@ -48,6 +49,8 @@ struct Counters {
     /// The limiter that they belong to.
     of: u64,
     clock: Arc<dyn Clock>,
+    /// Whether one of them is a quota.
+    by_calendar: bool,
     all: Box<[Counter]>,
 }
 
@@ -66,10 +69,10 @@ pub(super) struct Refusal {
     pub(super) allowance: Option<Allowance>,
 }
 
-/// A limit and its state after a request was admitted.
+/// A limit and its word after a request was admitted.
 struct Left<'c> {
     counter: &'c Counter,
-    state: State,
+    word: u64,
 }
 
 /// A limit that leaves no room for a request.
@@ -137,7 +140,9 @@ impl Limiter {
         cost: u64,
     ) -> Result<Option<Allowance>, Box<Refusal>> {
         let clock = &*counters.clock;
-        let mut now = Now::coarse(clock);
+        // A rate alone needs no calendar.
+        let needs_wall = counters.by_calendar || self.headers != Headers::None;
+        let mut now = if needs_wall { Now::coarse(clock) } else { Now::coarse_moment(clock) };
         let mut outcome = take(&counters.all, cost, now, clock);
         // The coarse clocks may be late by a tick. A client that has waited as told is not refused for that.
         if outcome.as_ref().is_err_and(|used_up| used_up.wait <= clock.tick()) {
@@ -147,7 +152,7 @@ impl Limiter {
         match outcome {
             Ok(_) if self.headers == Headers::None => Ok(None),
             Ok(tightest) => {
-                Ok(tightest.map(|Left { counter, state }| self.allowance(counter, &state, counters, now)))
+                Ok(tightest.map(|left| self.allowance(left.counter, &left.state(now), counters, now)))
             }
             Err(UsedUp { counter, wait }) => {
                 let rejection = caller.reject(Limited::new(Arc::clone(&counter.name), wait));
@@ -186,8 +191,9 @@ impl Limiter {
             let bucket = self.buckets.get(record, limit, &terms, &*clock);
             Counter { name: limit.name().into(), window, terms, bucket }
         };
-        let all = record.all_limits().chain(defaults).map(counter).collect();
-        Counters { of: self.id, clock, all }
+        let all: Box<[Counter]> = record.all_limits().chain(defaults).map(counter).collect();
+        let by_calendar = all.iter().any(|counter| counter.terms.kind() != Kind::Rate);
+        Counters { of: self.id, clock, by_calendar, all }
     }
 }
 
@@ -196,8 +202,8 @@ impl Counter {
         self.terms.state(self.bucket.word(), now)
     }
 
-    fn left(&self, word: u64, now: Now) -> Left<'_> {
-        Left { counter: self, state: self.terms.state(word, now) }
+    fn left(&self, word: u64) -> Left<'_> {
+        Left { counter: self, word }
     }
 }
 
@@ -210,12 +216,13 @@ fn take<'c>(
     clock: &dyn Clock,
 ) -> Result<Option<Left<'c>>, UsedUp<'c>> {
     match counters {
-        _ if cost == 0 => {
-            Ok(counters.iter().map(|counter| counter.left(counter.bucket.word(), now)).reduce(Left::tighter))
-        }
+        _ if cost == 0 => Ok(counters
+            .iter()
+            .map(|counter| counter.left(counter.bucket.word()))
+            .reduce(|left, other| left.tighter(other, now))),
         [counter] => {
             let taken = counter.bucket.spend(&counter.terms, cost, now);
-            taken.map(|word| Some(counter.left(word, now))).map_err(|wait| UsedUp { counter, wait })
+            taken.map(|word| Some(counter.left(word))).map_err(|wait| UsedUp { counter, wait })
         }
         _ => {
             look(counters, cost, now)?;
@@ -233,8 +240,8 @@ fn look(counters: &[Counter], cost: u64, now: Now) -> Result<(), UsedUp<'_>> {
     used_up.max_by_key(|used_up| used_up.wait).map_or(Ok(()), Err)
 }
 
-/// Takes a request from each limit. If another thread has used one up since all were looked at, those before it get their request back: until
-/// then, a third thread may find them used up that are not, but never room that is not there.
+/// Takes a request from each limit. If another thread has used one up since all were looked at, those before it get their request back:
+/// until then, a third thread may find them used up that are not, but never room that is not there.
 fn take_each<'c>(
     counters: &'c [Counter],
     cost: u64,
@@ -244,7 +251,9 @@ fn take_each<'c>(
     let Some((counter, rest)) = counters.split_first() else { return Ok(None) };
     let word = counter.bucket.spend(&counter.terms, cost, now).map_err(|wait| UsedUp { counter, wait })?;
     match take_each(rest, cost, now, clock) {
-        Ok(left) => Ok(Some(left.into_iter().fold(counter.left(word, now), Left::tighter))),
+        Ok(left) => {
+            Ok(Some(left.into_iter().fold(counter.left(word), |left, other| left.tighter(other, now))))
+        }
         Err(used_up) => {
             counter.bucket.give_back(&counter.terms, word, cost, clock);
             Err(used_up)
@@ -253,9 +262,16 @@ fn take_each<'c>(
 }
 
 impl Left<'_> {
+    fn state(&self, now: Now) -> State {
+        self.counter.terms.state(self.word, now)
+    }
+
     /// Returns that of which fewer requests are left; of two with as many, that which is whole later.
-    fn tighter(self, other: Self) -> Self {
-        let order = |left: &Self| (left.state.remaining, std::cmp::Reverse(left.state.whole_in));
+    fn tighter(self, other: Self, now: Now) -> Self {
+        let order = |left: &Self| {
+            let state = left.state(now);
+            (state.remaining, Reverse(state.whole_in))
+        };
         if order(&other) < order(&self) { other } else { self }
     }
 }

@@ -1,9 +1,9 @@
 //! Middleware that holds each key to its [limits](crate::limit).
 //!
-//! It reads the principal that [`Authenticate`](crate::authenticate::Authenticate) left in the extensions, and counts the request to the limits of
-//! its [record](crate::Record::all_limits): those of the key, and those of its plan. A request past a limit is answered 429 with `Retry-After`,
-//! or `RESOURCE_EXHAUSTED` over gRPC, and is no more and no less than that: the key stays good, no cache stores the answer, and the request
-//! takes from no limit. With several limits, a request takes from all of them or from none.
+//! It reads the principal that [`Authenticate`](crate::authenticate::Authenticate) left in the extensions, and counts the request to the
+//! limits of its [record](crate::Record::all_limits): those of the key, and those of its plan. A request past a limit is answered 429 with
+//! `Retry-After`, or `RESOURCE_EXHAUSTED` over gRPC, and is no more and no less than that: the key stays good, no cache stores the answer,
+//! and the request takes from no limit. With several limits, a request takes from all of them or from none.
 //!
 //! ```
 //! # tokio::runtime::Runtime::new()?.block_on(async {
@@ -44,7 +44,8 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! A request without a key that the layer outside admits, because its path is public, keys are optional or it is a preflight, is not counted.
+//! A request without a key that the layer outside admits, because its path is public, keys are optional or it is a preflight, is not
+//! counted.
 //!
 //! # Headers
 //!
@@ -56,19 +57,19 @@
 //! | `X-RateLimit-Remaining` | the requests that may be made at once |
 //! | `X-RateLimit-Reset` | when the whole allowance is back, in seconds since 1970, rounded up |
 //!
-//! `Retry-After` says when a request is admitted again, which of a rate is sooner than the reset. A page of another origin reads them only if the
-//! service exposes them: `Access-Control-Expose-Headers` (tower-http's `CorsLayer::expose_headers`).
+//! `Retry-After` says when a request is admitted again, which of a rate is sooner than the reset. A page of another origin reads them only
+//! if the service exposes them: `Access-Control-Expose-Headers` (tower-http's `CorsLayer::expose_headers`).
 //!
 //! # How requests are counted
 //!
-//! A rate is counted by GCRA: a full allowance may be used at once, and comes back evenly. A quota is whole again when its day or month begins, in
-//! UTC. In one process, the count is exact, however many threads make requests; it survives evictions from the cache and changes of
-//! the key. A change of the numbers of a rate keeps the time that was used, and that of a quota the requests. Test keys and live keys
+//! A rate is counted by GCRA: a full allowance may be used at once, and comes back evenly. A quota is whole again when its day or month
+//! begins, in UTC. In one process, the count is exact, however many threads make requests; it survives evictions from the cache and changes
+//! of the key. A change of the numbers of a rate keeps the time that was used, and that of a quota the requests. Test keys and live keys
 //! are counted apart, also by owner. Keys that share a limit by owner should give it the same numbers, as those of one plan do.
 //!
-//! The coarse clock of the authenticator decides: it is late by a tick at most (4 ms on Linux), so a window may get the requests that come back in
-//! one tick more. Before a refusal that a tick would change, the exact clock is read. If the wall clock is set back, a quota is not given again.
-//! Counts are in the memory of a process: several allow as much each, and a restarted one begins anew.
+//! The coarse clock of the authenticator decides: it is late by a tick at most (4 ms on Linux), so a window may get the requests that come
+//! back in one tick more. Before a refusal that a tick would change, the exact clock is read. If the wall clock is set back, a quota is not
+//! given again. Counts are in the memory of a process: several allow as much each, and a restarted one begins anew.
 
 // Layer 8 of 10: decision.
 // Above `principal`; below the rim, which wraps it. Bottom to top, a file importing only those before it:

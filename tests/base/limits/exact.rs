@@ -17,7 +17,8 @@ fn requests() -> u64 {
     env::var("LIMIT_REQUESTS").map_or(100_000, |text| text.parse().unwrap())
 }
 
-/// Sends requests from 16 tasks, with 64 by each key in turn, and returns how many were admitted. `between` runs before each request, with its number.
+/// Sends requests from 16 tasks, with 64 by each key in turn, and returns how many were admitted. `between` runs before each request, with
+/// its number.
 async fn storm(service: &Service, keys: &[Key], between: impl Fn(u64) + Send + Sync + 'static) -> u64 {
     let (next, admitted, between) =
         (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)), Arc::new(between));
