@@ -48,6 +48,7 @@ fn payload(rejection: &Rejection) -> Payload {
         Reason::MissingScope(_) | Reason::Forbidden(_) => {
             ("INSUFFICIENT_PERMISSIONS", "The API key lacks a scope")
         }
+        Reason::Limited(_) => ("RATE_LIMIT_EXCEEDED", "Too many requests with this API key"),
         Reason::Unavailable => ("SERVICE_UNAVAILABLE", "API keys cannot be checked at the moment"),
         _ => ("INVALID_API_KEY", "Invalid API key"),
     };

@@ -1,18 +1,15 @@
 //! The routes, and the requirements of each.
 
-use std::sync::Arc;
-
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn_with_state;
 use axum::routing::{delete, get, post, put};
+use tower_api_key::limit::{Limit, Limits};
 use tower_api_key::manage::KeyManager;
 use tower_api_key::usage::Usage;
-use tower_api_key::{AuthenticateLayer, ConfigError, RequireScopeLayer, Scopes, SqliteStore};
+use tower_api_key::{AuthenticateLayer, ConfigError, LimitLayer, RequireScopeLayer, Scopes, SqliteStore};
 
-use crate::limits::Limits;
 use crate::signup::{Desk, sign_up};
-use crate::{access, api_error, api_keys, limiting, memories, pages, usage};
+use crate::{access, api_error, api_keys, memories, pages, usage};
 
 /// Most bytes of a body, enough for the longest memory.
 const BODY: usize = 256 * 1024;
@@ -20,7 +17,7 @@ const BODY: usize = 256 * 1024;
 pub(crate) fn app(
     store: SqliteStore,
     meter: Usage,
-    limits: Limits,
+    limit: Limit,
     address: &str,
 ) -> Result<Router, ConfigError> {
     let authenticator = access::authenticator(store.clone(), meter)?;
@@ -50,7 +47,7 @@ pub(crate) fn app(
         .fallback(api_error::not_found)
         .method_not_allowed_fallback(api_error::method_not_allowed)
         // A request passes these from the last to the first: a key is counted after it is admitted.
-        .layer(from_fn_with_state(Arc::new(limits), limiting::count))
+        .layer(LimitLayer::new().default_limits(Limits::new([limit])?).without_headers())
         .layer(AuthenticateLayer::new(authenticator));
 
     let desk = Desk { owners: store, keys: keys.acting_as("signup"), everything: Scopes::new(["admin"])? };

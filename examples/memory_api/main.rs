@@ -21,9 +21,6 @@ mod fields;
 mod heaviest;
 #[path = "../support/last.rs"]
 mod last;
-mod limiting;
-#[path = "../support/limits.rs"]
-mod limits;
 mod memories;
 mod pages;
 mod signup;
@@ -33,23 +30,23 @@ mod time;
 mod usage;
 
 use std::num::NonZeroU32;
+use std::time::Duration;
 
-use governor::clock::DefaultClock;
-use limits::Limits;
 use support::{Failure, Keys};
 use tower_api_key::Environment;
+use tower_api_key::limit::Limit;
 use tower_api_key::usage::Usage;
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
     support::log()?;
     let shutdown = support::shutdown()?;
-    let limits = Limits::per_minute(requests_a_minute()?, DefaultClock::default());
+    let limit = limit()?;
     let listener = support::listen().await?;
     let store = support::open_store("sqlite:memory_api.db").await?;
     let usage = Usage::builder(store.clone()).build()?;
     let public = console::public_url(&listener)?;
-    let app = app::app(store.clone(), usage.clone(), limits, &public)?;
+    let app = app::app(store.clone(), usage.clone(), limit, &public)?;
 
     let mut keys = Keys::new(&store, "memory_api", access::format()?);
     keys.need("admin_key", Environment::Live, &["admin"]).await?;
@@ -84,8 +81,9 @@ async fn main() -> Result<(), Failure> {
     Ok(written?)
 }
 
-fn requests_a_minute() -> Result<NonZeroU32, Failure> {
+fn limit() -> Result<Limit, Failure> {
     let text = support::env_or("RATE_LIMIT", "600")?;
-    let requests = text.parse();
-    requests.map_err(|_| format!("RATE_LIMIT must be a number above zero, got {text:?}").into())
+    let requests: NonZeroU32 =
+        text.parse().map_err(|_| format!("RATE_LIMIT must be a number above zero, got {text:?}"))?;
+    Ok(Limit::rate("minute", requests.get().into(), Duration::from_secs(60))?)
 }

@@ -31,6 +31,7 @@ pub(crate) fn authenticator(
 fn payload(rejection: &Rejection) -> Payload {
     let detail = match rejection.reason() {
         Reason::Missing => Reason::Unknown.detail(),
+        Reason::Limited(_) => "Rate limit exceeded. Please try again later.",
         other => other.detail(),
     };
     Payload::json(errors::body(rejection.reason().status(), detail).to_string())

@@ -1,25 +1,25 @@
 //! The routes and their layers.
 
-use std::sync::Arc;
-
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::middleware::{from_fn_with_state, map_response_with_state};
+use axum::extract::{DefaultBodyLimit, State};
+use axum::middleware::map_response_with_state;
+use axum::response::Response;
 use axum::routing::{get, post};
+use tower_api_key::clock::{Clock, SystemClock};
+use tower_api_key::limit::{Limit, Limits};
 use tower_api_key::usage::Usage;
-use tower_api_key::{AuthenticateLayer, ConfigError, Environment, SqliteStore};
+use tower_api_key::{AuthenticateLayer, ConfigError, Environment, LimitLayer, SqliteStore};
 
-use crate::limits::Limits;
-use crate::{access, api_error, limiting, memories, pages};
+use crate::{access, api_error, memories, pages};
 
 pub(crate) fn app(
     store: SqliteStore,
     environment: Environment,
     usage: Usage,
-    limits: Limits,
+    limit: Limit,
     address: &str,
 ) -> Result<Router, ConfigError> {
-    let limits = Arc::new(limits);
+    let requests = limit.requests();
     let authenticator = access::authenticator(store.clone(), environment, usage)?;
     let pages = pages::developer_console(store.clone(), &authenticator, address)?;
     let api = Router::new()
@@ -31,9 +31,21 @@ pub(crate) fn app(
         .method_not_allowed_fallback(api_error::method_not_allowed)
         .layer(DefaultBodyLimit::max(64 * 1024))
         // A request passes these from the last to the first: a key is counted after it is admitted.
-        .layer(from_fn_with_state(Arc::clone(&limits), limiting::count))
+        .layer(LimitLayer::new().default_limits(Limits::new([limit])?))
         .layer(AuthenticateLayer::new(authenticator))
-        .layer(map_response_with_state(limits, limiting::say_none));
+        .layer(map_response_with_state(requests, say_none));
     // The pages are beside these layers: a browser has no key, but a session.
     Ok(Router::new().nest("/developer", pages.routes()).fallback_service(api).layer(pages.strip_cookie()))
+}
+
+/// Adds headers without allowance to the response to a client without a valid key, which is counted to no key.
+async fn say_none(State(requests): State<u64>, mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    if !headers.contains_key("x-ratelimit-limit") {
+        let now = SystemClock::new().wall().unix_millis().unsigned_abs().div_ceil(1000);
+        headers.insert("x-ratelimit-limit", requests.into());
+        headers.insert("x-ratelimit-remaining", 0.into());
+        headers.insert("x-ratelimit-reset", now.into());
+    }
+    response
 }

@@ -18,9 +18,6 @@ mod console;
 mod errors;
 #[path = "../support/last.rs"]
 mod last;
-mod limiting;
-#[path = "../support/limits.rs"]
-mod limits;
 mod memories;
 mod pages;
 #[path = "../support/mod.rs"]
@@ -29,10 +26,10 @@ mod support;
 mod text;
 
 use std::num::NonZeroU32;
+use std::time::Duration;
 
-use governor::clock::DefaultClock;
-use limits::Limits;
 use support::{Failure, Keys};
+use tower_api_key::limit::Limit;
 use tower_api_key::usage::Usage;
 use tower_api_key::{Environment, Timestamp};
 
@@ -40,13 +37,12 @@ use tower_api_key::{Environment, Timestamp};
 async fn main() -> Result<(), Failure> {
     support::log()?;
     let shutdown = support::shutdown()?;
-    let (environment, requests) = (environment()?, requests_a_minute()?);
+    let (environment, limit) = (environment()?, limit()?);
     let listener = support::listen().await?;
     let store = support::open_store("sqlite:memory_scope.db").await?;
-    let limits = Limits::per_minute(requests, DefaultClock::default());
     let usage = Usage::builder(store.clone()).build()?;
     let public = console::public_url(&listener)?;
-    let app = app::app(store.clone(), environment, usage.clone(), limits, &public)?;
+    let app = app::app(store.clone(), environment, usage.clone(), limit, &public)?;
 
     let mut keys = Keys::new(&store, "memory_scope", access::format()?);
     keys.need("test_key", Environment::Test, &["console"]).await?;
@@ -91,8 +87,9 @@ fn environment() -> Result<Environment, Failure> {
     environment.map_err(|_| format!("ENVIRONMENT must be test or live, got {label:?}").into())
 }
 
-fn requests_a_minute() -> Result<NonZeroU32, Failure> {
+fn limit() -> Result<Limit, Failure> {
     let text = support::env_or("RATE_LIMIT", "60")?;
-    let requests = text.parse();
-    requests.map_err(|_| format!("RATE_LIMIT must be a number above zero, got {text:?}").into())
+    let requests: NonZeroU32 =
+        text.parse().map_err(|_| format!("RATE_LIMIT must be a number above zero, got {text:?}"))?;
+    Ok(Limit::rate("minute", requests.get().into(), Duration::from_secs(60))?)
 }

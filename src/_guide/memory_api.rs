@@ -11,7 +11,7 @@
 //! | a new key is live, unless test is requested | the handler that reads the body; a [`Delegate`] rejects what a test key may not create, and names the field |
 //! | live keys count against billing, test keys are free | [`Usage`](crate::usage::Usage), which counts by key, day and environment |
 //! | usage is monitored in the dashboard | [`Console`](crate::console::Console) at `/dashboard`, opened by a pasted key |
-//! | 429 `RATE_LIMIT_EXCEEDED` | [`Principal::key_id`](crate::Principal::key_id) and a limiter, here governor |
+//! | 429 `RATE_LIMIT_EXCEEDED` | [`LimitLayer`](crate::LimitLayer), without its headers |
 //!
 //! Run it with `cargo run --example memory_api --all-features`: it prints keys and example commands.
 //!

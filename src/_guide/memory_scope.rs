@@ -9,7 +9,7 @@
 //! | a developer console, to which people sign in | [`Console`](crate::console::Console) at `/developer`, opened by a pasted key |
 //! | errors are `{"detail": "…"}` and nothing else | [`Respond`](crate::reject::Respond), and `manage::ManageSettings::respond` for the routes |
 //! | their usage is monitored, key by key | [`Usage`](crate::usage::Usage), and `GET /console/usage?by=key` of the same routes |
-//! | `X-RateLimit-…` in every response, 429 past the limit, by key | [`Principal::key_id`](crate::Principal::key_id) and a limiter, here governor |
+//! | `X-RateLimit-…` in every response, 429 past the limit, by key | [`LimitLayer`](crate::LimitLayer) with one limit for all keys |
 //!
 //! Run it with `cargo run --example memory_scope --all-features`: it prints keys and example commands.
 //!
@@ -22,8 +22,8 @@
 //! # Around the routes
 //!
 //! `examples/memory_scope/app.rs`. Layers around the whole router cover unknown paths as well, so that a client without a key gets the same
-//! 401 there. The limiter runs after the layer that admits a key, so unknown clients use up no key's allowance, and it needs only the
-//! [`Principal`](crate::Principal) as an extractor.
+//! 401 there. The limits are inside the layer that admits a key, so unknown clients use up no key's allowance; a response to
+//! those has headers without one.
 //!
 #![doc = concat!("```ignore\n", include_str!("../../examples/memory_scope/app.rs"), "```")]
 //!

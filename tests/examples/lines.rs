@@ -55,7 +55,7 @@ fn the_lines_that_are_counted_are_those_about_keys() {
         holds("Authenticator::builder(store)") && holds(".layer(AuthenticateLayer::new(authenticator))"),
         "{lines:?}"
     );
-    assert!(!holds("use ") && !holds("limiting") && !holds("DefaultBodyLimit"), "{lines:?}");
+    assert!(!holds("use ") && !holds("LimitLayer") && !holds("DefaultBodyLimit"), "{lines:?}");
     let asked = about_keys("memfault")
         .iter()
         .filter(|line| line.contains("route_layer(RequireResourceLayer::"))

@@ -1,16 +1,10 @@
-//! The limits, in memory and in headers.
+//! The limits, in headers.
 
-#[path = "../../../examples/support/limits.rs"]
-mod counting;
+use std::time::SystemTime;
 
-use std::num::NonZeroU32;
-use std::time::{Duration, SystemTime};
-
-use counting::{Allowance, Limits, UsedUp};
-use governor::clock::FakeRelativeClock;
 use http::{Method, StatusCode};
 use tempfile::tempdir;
-use tower_api_key::{Environment, KeyId};
+use tower_api_key::Environment;
 
 use super::MEMORY;
 use crate::client::{Answer, ask};
@@ -88,40 +82,4 @@ async fn past_the_limit_a_key_has_to_wait_and_others_have_not() {
     for _ in 0..5 {
         assert_eq!(ask(Method::POST, &url, Some("unknown"), "").await.status, StatusCode::UNAUTHORIZED);
     }
-}
-
-fn key(number: u32) -> KeyId {
-    KeyId::new(&format!("key_{number}")).unwrap()
-}
-
-#[test]
-fn an_allowance_comes_back_with_time() {
-    let clock = FakeRelativeClock::default();
-    let limits = Limits::per_minute(NonZeroU32::new(3).unwrap(), clock.clone());
-    let seconds = Duration::from_secs;
-    let left = |remaining, whole_in| Allowance { remaining, whole_in: seconds(whole_in) };
-
-    assert_eq!(limits.count(&key(1)), Ok(left(2, 20)));
-    assert_eq!(limits.count(&key(1)), Ok(left(1, 40)));
-    assert_eq!(limits.count(&key(1)), Ok(left(0, 60)));
-    assert_eq!(limits.count(&key(1)), Err(UsedUp { next_in: seconds(20), allowance: left(0, 60) }));
-    assert_eq!(limits.count(&key(2)), Ok(left(2, 20)));
-    clock.advance(seconds(20));
-    assert_eq!(limits.count(&key(1)), Ok(left(0, 60)));
-    clock.advance(seconds(60));
-    assert_eq!(limits.count(&key(1)), Ok(left(2, 20)));
-}
-
-#[test]
-fn keys_are_forgotten_that_were_not_used_for_a_minute() {
-    let clock = FakeRelativeClock::default();
-    let limits = Limits::per_minute(NonZeroU32::new(60).unwrap(), clock.clone());
-    let mut most = 0;
-    for number in 0..20_000 {
-        limits.count(&key(number)).unwrap();
-        clock.advance(Duration::from_millis(100));
-        most = most.max(limits.len());
-    }
-    // 600 keys a minute, and 1000 requests between two sweeps.
-    assert!(most <= 1600, "{most}");
 }
