@@ -14,6 +14,10 @@
 //! | scope, requirement | What a key [may do](crate::Scope), and the scopes that a route [asks for](crate::Requirement). |
 //! | permission | A scope that keys can be granted, [listed](crate::manage::Permissions) with a description. |
 //! | environment | Live or test: an [`Environment`](crate::Environment) accepts only its own keys. |
+//! | limit | The number of requests that a key or its owner may make: a [rate or a quota](crate::limit::Limit). |
+//! | rate, quota | A limit in any window of seconds, which comes back evenly; one in a day or month of the calendar in UTC. |
+//! | plan | A named set of limits, which keys and organizations [refer to](crate::limit::Plan). |
+//! | allowance | What is left of a limit. |
 //! | actor | The caller that makes a change, and the rights that the change rests on: an [`Actor`](crate::backend::Actor). |
 //! | owner | The [organization, user or project](crate::Owner) that a key belongs to. |
 //! | session, opener | A visitor's stay on the pages of the [console](crate::backend::RecordKind::Sessions), and the actor that began it and makes its changes. |

@@ -73,7 +73,8 @@
 //! # CORS
 //!
 //! Outside, a CORS layer answers preflights itself. List `Authorization` by name, as `*` does not include it (Fetch standard, CORS
-//! non-wildcard request-header name), and expose `WWW-Authenticate` and `Retry-After` to pages that read them.
+//! non-wildcard request-header name), and expose `WWW-Authenticate`, `Retry-After` and the
+//! [headers of limits](crate::limit_requests#headers) to pages that read them.
 //!
 //! ```
 //! # #[cfg(all(feature = "axum", feature = "test-util"))]

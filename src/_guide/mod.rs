@@ -10,6 +10,7 @@
 //! | issue keys to customers | [`issuing_keys`] |
 //! | give customers and operators pages for keys | [`console`] |
 //! | keep many tenants apart | [`tenants`] |
+//! | limit requests, for free and paid plans | [`limits`] |
 //! | rotate keys, and end them everywhere | [`rotation`] |
 //! | operate: settings, alerts, failover, replicas, rights, backups, a new pepper | [`operations`] |
 //! | replace a hand-written middleware, and import its keys | [`hand_written_middleware`] |
@@ -49,6 +50,7 @@ pub mod glossary;
 pub mod hand_written_middleware;
 pub mod issuing_keys;
 pub mod layers;
+pub mod limits;
 pub mod mcp_server;
 pub mod memfault;
 pub mod memory_api;
