@@ -54,12 +54,12 @@ async fn storm(service: &Service, keys: &[Key], between: impl Fn(u64) + Send + S
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_tasks_are_admitted_exactly_as_often_as_a_rate_allows_while_time_passes() {
     let key = limited("burst=1000/1000s");
-    let records = Records::new(&[key.clone()]);
+    let records = Records::new([&key]);
     let (service, clock) = super::service(&records, LimitLayer::new());
     // From the first request on, the allowance is never whole: the tasks ask for more than comes back.
     assert_eq!(status(&service, &key).await, 200);
     let moved = Arc::clone(&clock);
-    let admitted = storm(&service, &[key.clone()], move |number| {
+    let admitted = storm(&service, std::slice::from_ref(&key), move |number| {
         if number % 500 == 0 {
             moved.advance(Duration::from_millis(500));
         }

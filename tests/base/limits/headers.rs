@@ -16,7 +16,7 @@ const NOW: u64 = START.unix_millis() as u64 / 1_000;
 #[tokio::test]
 async fn the_tightest_limit_is_named() {
     let key = limited("burst=3/60s daily=100/day");
-    let records = Records::new(&[key.clone()]);
+    let records = Records::new([&key]);
     let (service, clock) = service(&records, LimitLayer::new());
     assert_eq!(said(&send(&service, &key).await), [3, 2, NOW + 20]);
     clock.advance(Duration::from_millis(500));
@@ -39,7 +39,7 @@ async fn the_tightest_limit_is_named() {
 #[tokio::test]
 async fn every_response_of_an_admitted_request_says_what_is_left_once() {
     let key = limited("burst=10/60s");
-    let records = Records::new(&[key.clone()]);
+    let records = Records::new([&key]);
     let (authenticator, _clock) = support::build(Authenticator::builder(records.backend()));
     let service = |layer: LimitLayer| {
         let inner = tower::service_fn(async |request: Request<Body>| {
@@ -92,7 +92,7 @@ fn parsed(response: &Response<Body>, field: &str) -> Vec<(String, Vec<(String, i
 #[tokio::test]
 async fn the_fields_of_the_draft_are_structured_and_name_all_limits() {
     let key = limited("burst=3/60s daily=100/day");
-    let records = Records::new(&[key.clone()]);
+    let records = Records::new([&key]);
     let layer =
         LimitLayer::new().ratelimit_draft11().default_limits("m-1_x=1000/month burst=9/9s".parse().unwrap());
     let (service, clock) = service(&records, layer);
@@ -130,7 +130,7 @@ async fn the_fields_of_the_draft_are_structured_and_name_all_limits() {
 #[tokio::test]
 async fn a_free_request_passes_a_used_up_limit_and_one_that_costs_too_much_never_does() {
     let key = limited("burst=5/10s");
-    let records = Records::new(&[key.clone()]);
+    let records = Records::new([&key]);
     let layer = LimitLayer::new();
     let (authenticator, clock) = support::build(Authenticator::builder(records.backend()));
     let costing = |cost| super::within(authenticator.clone(), layer.clone().cost(move |_| cost));

@@ -31,7 +31,7 @@ struct Records {
 }
 
 impl Records {
-    fn new(keys: &[Key]) -> Self {
+    fn new<'k>(keys: impl IntoIterator<Item = &'k Key>) -> Self {
         let records = Self::default();
         *records.changes.lock().unwrap() = Some(Invalidator::new());
         for key in keys {

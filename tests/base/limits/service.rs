@@ -19,7 +19,7 @@ use super::{Records, Service, limited, said, send, service, status, use_up, with
 #[tokio::test]
 async fn a_refusal_is_neither_cached_nor_one_of_the_key() {
     let key = limited("burst=1/60s");
-    let records = Records::new(&[key.clone()]);
+    let records = Records::new([&key]);
     let backend: Probe<_> = records.backend();
     let builder = Authenticator::builder(backend.clone())
         .respond(|rejection: &Rejection| Payload::json(format!("[\"{}\"]", rejection.reason().code())));
@@ -72,8 +72,7 @@ async fn a_key_presented_in_two_environments_is_counted_in_each() {
     let test = live.clone().with(|record| record.environment = Environment::Test);
     let layer = LimitLayer::new();
     for key in [&live, &test] {
-        let (authenticator, _clock) =
-            support::build(Authenticator::builder(Records::new(&[key.clone()]).backend()));
+        let (authenticator, _clock) = support::build(Authenticator::builder(Records::new([key]).backend()));
         assert_eq!(use_up(&within(authenticator, layer.clone()), key).await, 2);
     }
 }
@@ -98,7 +97,7 @@ async fn a_plan_limits_the_keys_of_an_organization_beside_their_own_limits() {
 #[tokio::test]
 async fn a_shorter_window_is_the_longest_wait() {
     let key = limited("burst=1000/86400s");
-    let records = Records::new(&[key.clone()]);
+    let records = Records::new([&key]);
     let (service, clock) = service(&records, LimitLayer::new());
     assert_eq!(use_up(&service, &key).await, 1_000);
     records.change(&key, |record| record.limits = "burst=10/60s".parse().unwrap());
@@ -116,7 +115,7 @@ async fn a_quota_is_whole_again_with_its_period_and_only_once() {
         ("a=2/month", "2027-12-31T23:59:59.999Z", "2028-01-01T00:00:00Z", "2028-02-01T00:00:00Z"),
     ] {
         let key = limited(limit);
-        let records = Records::new(&[key.clone()]);
+        let records = Records::new([&key]);
         let (service, clock) = service(&records, LimitLayer::new());
         clock.set_wall(at(before));
         assert_eq!(use_up(&service, &key).await, 2);
@@ -149,7 +148,7 @@ async fn default_limits_hold_for_names_that_a_key_has_no_limit_of() {
 #[tokio::test]
 async fn clones_count_together_and_other_layers_by_themselves() {
     let key = limited("burst=6/60s");
-    let records = Records::new(&[key.clone()]);
+    let records = Records::new([&key]);
     let (authenticator, _clock) = support::build(Authenticator::builder(records.backend()));
     let (layer, other) = (LimitLayer::new(), LimitLayer::new());
     let [first, clone, costly, second] = [layer.clone(), layer.clone(), layer.clone().cost(|_| 2), other]
@@ -167,7 +166,7 @@ async fn clones_count_together_and_other_layers_by_themselves() {
 #[tokio::test]
 async fn requests_without_a_key_that_are_admitted_are_not_counted() {
     let key = limited("burst=1/60s");
-    let records = Records::new(&[key.clone()]);
+    let records = Records::new([&key]);
     let (authenticator, _clock) = support::build(Authenticator::builder(records.backend()));
     let layer = AuthenticateLayer::new(authenticator);
     let limits = LimitLayer::new().default_limits("more=1/60s".parse().unwrap());
@@ -205,7 +204,7 @@ async fn without_the_outer_layer_limits_are_a_mistake_of_the_service() {
 #[tokio::test]
 async fn a_refused_request_gives_back_what_the_inner_service_reserved() {
     let key = limited("burst=1/60s");
-    let records = Records::new(&[key.clone()]);
+    let records = Records::new([&key]);
     let (authenticator, _clock) = support::build(Authenticator::builder(records.backend()));
     let principal = authenticator.authenticate(key.bearer().headers()).await.unwrap();
     let inner = ServiceBuilder::new().concurrency_limit(1).service(service_fn(ok));

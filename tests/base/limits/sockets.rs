@@ -59,7 +59,7 @@ async fn refusals(header: &str) -> Option<u64> {
     let app = Router::new()
         .route("/", get(async || "hello"))
         .layer(LimitLayer::new())
-        .layer(authenticate(&[key.clone()]).await);
+        .layer(authenticate(std::slice::from_ref(&key)).await);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
