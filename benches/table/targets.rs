@@ -5,6 +5,7 @@ use tower_api_key_benches::groups::admissions::{
     AXUM, BASIC, HUNDRED_THOUSAND, MILLION, THOUSAND, THREADS, THREADS_ONE_KEY, UNIFORM, USED, X_API_KEY,
     ZIPF,
 };
+use tower_api_key_benches::groups::limits::{ALONE, LIMITED};
 use tower_api_key_benches::groups::misses::{self, MISS, SQLITE};
 use tower_api_key_benches::groups::parts::SCOPES;
 use tower_api_key_benches::groups::rejections::{self, CHECKSUM, MISSING};
@@ -145,6 +146,8 @@ impl Figures {
         let reads = self.whole.as_ref().map(|whole| whole.reads as f64);
         let target = format!("one read, however many wait ({} here)", thousands(waiters::WAITERS as f64));
         vec![
+            at_most("a limit alone, ≤ 25 ns", self.over(ALONE, LIMITED), 25.0, part),
+            at_most("the same, no allocation", self.allocations(ALONE, LIMITED), 0.0, part),
             at_most("`require_scope`, 14 scopes, no allocation", self.allocations(SCOPES, CRATE), 0.0, part),
             at_most("over loopback, server's processor, ≤ 1.06 of no layer", loopback, 1.06, part),
             at_most("miss on SQLite, ≤ 1.3 of the bare query", sqlite, 1.3, part),

@@ -1,6 +1,7 @@
 //! The groups of stacks that are compared.
 
 pub mod admissions;
+pub mod limits;
 pub mod misses;
 pub mod parts;
 pub mod rejections;
@@ -100,7 +101,7 @@ impl Group {
 
 /// Returns all groups, in the order of the table.
 pub fn all() -> Vec<Group> {
-    let groups = [admissions::all(), rejections::all(), misses::all(), parts::all()];
+    let groups = [admissions::all(), limits::all(), rejections::all(), misses::all(), parts::all()];
     groups.into_iter().flatten().collect()
 }
 

@@ -2,6 +2,7 @@
 
 pub mod by_hand;
 pub mod floor;
+pub mod governed;
 pub mod in_axum;
 pub mod layer;
 pub mod rejection;
