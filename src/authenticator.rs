@@ -275,7 +275,7 @@ impl Authenticator {
         }
         let mut digests = Digests::new(digest, []);
         let former = digesters.former_digests(credential.expose_secret());
-        let key = match cache.peek_any(former.inspect(|former| digests.push_former(*former))) {
+        let key = match cache.get_any(former.inspect(|former| digests.push_former(*former))) {
             Some(fact @ (Fact::Known(_) | Fact::Revoked)) => return self.hit(fact, source, user, before),
             fact => key.and(fact),
         };

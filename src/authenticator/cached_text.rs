@@ -73,7 +73,7 @@ impl TextLookup<'_> {
     #[inline]
     fn find(&self, text: &[u8]) -> (Digest, Option<Fact>) {
         let digest = self.digester.digest(text);
-        (digest, self.cache.peek(&digest))
+        (digest, self.cache.get(&digest))
     }
 }
 

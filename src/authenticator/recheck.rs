@@ -21,7 +21,7 @@ impl Recheck for Inner {
 impl Authenticator {
     async fn recheck(self, before: &Entry, source: usize) -> Result<Arc<Entry>, Reason> {
         let Inner { cache, passwords, .. } = &*self.0;
-        let fact = match cache.peek_any(before.digests().as_slice().iter().copied()) {
+        let fact = match cache.get_any(before.digests().as_slice().iter().copied()) {
             Some(fact) => Ok(fact),
             None => cache.read(passwords.lookup_key_of(before)).await,
         };

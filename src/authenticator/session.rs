@@ -20,7 +20,7 @@ impl Authenticator {
     pub(crate) async fn find_session(&self, secret: &[u8]) -> Result<Option<Record>, LookupError> {
         let Inner { digesters, cache, .. } = &*self.0;
         let digests = Digests::new(digesters.current.digest(secret), digesters.former_digests(secret));
-        let fact = match cache.peek_any(digests.as_slice().iter().copied()) {
+        let fact = match cache.get_any(digests.as_slice().iter().copied()) {
             Some(fact) => fact,
             None => cache.read(digests).await?,
         };

@@ -174,7 +174,7 @@ pub(super) struct AuthorizedSession {
 #[derive(Debug, Clone)]
 pub(super) enum SessionOpener {
     /// An account of the application, which has what the hand-over grants.
-    External,
+    NotInStore,
     /// A key or a user, with the scopes of its role where the owner of the keys is an organization that it is a member of.
     InStore { role: Option<Scopes> },
 }
@@ -380,9 +380,9 @@ impl SessionActor {
         #[cfg(any(feature = "sqlite", feature = "postgres"))]
         let ends_at = session.expires_at;
         let (actor, opener) = match self.opener.authorize_alone(opener)? {
-            None => (AuthorizedActor::new(session, self.policy.clone()), SessionOpener::External),
+            None => (AuthorizedActor::new(session, self.policy.clone()), SessionOpener::NotInStore),
             Some(own) => {
-                let role = self.grant.as_ref().map(|grant| grant.role_of(&own.record)).transpose()?;
+                let role = self.grant.as_ref().map(|grant| grant.check_opener(&own.record)).transpose()?;
                 (own, SessionOpener::InStore { role: role.flatten() })
             }
         };
@@ -404,7 +404,7 @@ impl Grant {
     ///
     /// [`Forbidden`](super::BackendErrorKind::Forbidden) if the owner is not that of the opener, nor an organization of which it is a member, or if
     /// the opener is of another environment.
-    pub(crate) fn role_of(&self, opener: &Record) -> Result<Option<Scopes>, BackendError> {
+    pub(crate) fn check_opener(&self, opener: &Record) -> Result<Option<Scopes>, BackendError> {
         // With a live key that it creates, a test key would reach live data.
         if opener.environment != Environment::Live && self.environment != Some(opener.environment) {
             let message = format!("a {} key manages keys of its own environment alone", opener.environment);

@@ -78,7 +78,7 @@ impl Caller {
 impl From<AuthorizedActor> for Caller {
     fn from(AuthorizedActor { record, policy, session }: AuthorizedActor) -> Self {
         let grant = match session {
-            Some(AuthorizedSession { grant: Some(grant), opener: SessionOpener::External, .. }) => {
+            Some(AuthorizedSession { grant: Some(grant), opener: SessionOpener::NotInStore, .. }) => {
                 let Grant { scopes, sources, keys_end_by, .. } = grant;
                 return Self { scopes, policy, sources, keys_end_by, ..Self::default() };
             }

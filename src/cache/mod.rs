@@ -93,7 +93,7 @@ impl Cache {
 
     /// Returns the fact that the cache has of a digest, if the lease is valid, without reading the store. Marks the entry as used.
     #[inline]
-    pub(crate) fn peek(&self, digest: &Digest) -> Option<Fact> {
+    pub(crate) fn get(&self, digest: &Digest) -> Option<Fact> {
         let now = self.context.clock.coarse_monotonic();
         if !self.poller.lease().covers(now, || self.context.clock.coarse_wall()) {
             return None;
@@ -103,10 +103,10 @@ impl Cache {
 
     /// Returns the first fact other than `Absent` that the cache has under one of these digests, and computes no digest after that one. Returns
     /// `Absent` only if the cache has it under each of them: the key may have been created under another one since.
-    pub(crate) fn peek_any(&self, digests: impl IntoIterator<Item = Digest>) -> Option<Fact> {
+    pub(crate) fn get_any(&self, digests: impl IntoIterator<Item = Digest>) -> Option<Fact> {
         let mut is_absent = true;
         for digest in digests {
-            match self.peek(&digest) {
+            match self.get(&digest) {
                 Some(Fact::Absent) => {}
                 Some(fact) => return Some(fact),
                 None => is_absent = false,

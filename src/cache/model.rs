@@ -289,7 +289,7 @@ impl World {
     }
 
     fn peek(&self) -> Option<Fact> {
-        self.cache.peek_any(self.digests.as_slice().iter().copied())
+        self.cache.get_any(self.digests.as_slice().iter().copied())
     }
 
     fn check(&self, fact: &Fact, acknowledged: usize) {

@@ -94,7 +94,7 @@ impl PasswordAuth {
         {
             return Some(Fact::Absent);
         }
-        let user = cache.peek(user)?;
+        let user = cache.get(user)?;
         passwords.was_verified(email, password_of(&user), secret).then_some(user)
     }
 

@@ -35,9 +35,17 @@ pub(crate) struct Entry {
     checked: CheckedFields,
     issuer: Arc<Issuer>,
     pub(super) place: Place,
+    /// Whether the record or its plan has limits. Here, in what would be padding.
+    is_limited: bool,
     record: Record,
+    extras: OnceLock<Box<Extras>>,
+}
+
+/// What few entries have.
+#[derive(Default)]
+struct Extras {
     /// The digests by which the key was looked up, if several: it may be under another one when it is looked up again.
-    digests: Option<Box<Digests>>,
+    digests: Option<Digests>,
     attached: OnceLock<Attached>,
 }
 
@@ -75,8 +83,6 @@ pub(crate) struct CheckedFields {
     /// Whether the record names sources, see [`Record::accepts`].
     pub(crate) restricts_sources: bool,
     pub(crate) is_session: bool,
-    /// Whether the record or its plan has limits.
-    pub(crate) is_limited: bool,
     accepted_by: AcceptedBy,
 }
 
@@ -85,9 +91,11 @@ impl Entry {
         generation: Generation,
         until: Moment,
         record: Record,
-        digests: Option<Box<Digests>>,
+        digests: Option<Digests>,
         issuer: Arc<Issuer>,
     ) -> Self {
+        let is_limited = record.all_limits().next().is_some();
+        let extras = digests.map(|digests| Box::new(Extras { digests: Some(digests), ..Extras::default() }));
         Self {
             generation,
             until,
@@ -95,19 +103,25 @@ impl Entry {
             checked: CheckedFields::of(&record),
             issuer,
             place: Place::default(),
+            is_limited,
             record,
-            digests,
-            attached: OnceLock::new(),
+            extras: extras.map_or_else(OnceLock::new, OnceLock::from),
         }
     }
 
     /// Returns the digests by which the key is looked up.
     pub(crate) fn digests(&self) -> Digests {
-        self.digests.as_deref().copied().unwrap_or_else(|| Digests::new(self.record.digest, []))
+        let several = self.extras.get().and_then(|extras| extras.digests);
+        several.unwrap_or_else(|| Digests::new(self.record.digest, []))
     }
 
     pub(crate) fn checked(&self) -> &CheckedFields {
         &self.checked
+    }
+
+    /// Returns whether the record or its plan has limits.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.is_limited
     }
 
     /// Returns whether the source with this index has accepted the text of the key, by which the entry was found.
@@ -132,7 +146,7 @@ impl Entry {
     /// Returns what is kept with the entry: for its whole life, what the first component that asks makes of it.
     #[inline]
     pub(crate) fn attached(&self, make: impl FnOnce() -> Attached) -> &(dyn Any + Send + Sync) {
-        &**self.attached.get_or_init(make)
+        &**self.extras.get_or_init(Box::default).attached.get_or_init(make)
     }
 
     /// Creates an entry that is in no cache.
@@ -166,7 +180,6 @@ impl CheckedFields {
             is_owner_disabled: record.owner.is_disabled(),
             restricts_sources: !record.sources.is_empty(),
             is_session: record.session.is_some(),
-            is_limited: record.all_limits().next().is_some(),
             accepted_by: AcceptedBy::default(),
         }
     }

@@ -118,8 +118,7 @@ impl Entries {
         // Compared with coarse readings, which may be late.
         let until = started.saturating_add(ttl).saturating_sub(self.context.clock.tick());
         let several = digests.split_first().filter(|(_, former)| !former.is_empty());
-        let several =
-            several.map(|(current, former)| Box::new(Digests::new(*current, former.iter().copied())));
+        let several = several.map(|(current, former)| Digests::new(*current, former.iter().copied()));
         let entry = Arc::new(Entry::new(own, until, record, several, Arc::clone(&self.issuer)));
         if !ttl.is_zero() && !entry.record().has_pending_first_use() && self.may_keep(digests, generation) {
             self.positive.insert(&entry, started);

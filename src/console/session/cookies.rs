@@ -13,7 +13,7 @@ use super::address::Address;
 /// The names of the cookies of one console. Browsers accept a name with `__Host-` from the host itself only, over HTTPS, so that no other
 /// host of the domain sets one. Two consoles of one origin have different names, as such a cookie is sent to the whole origin.
 #[derive(Debug, Clone)]
-pub(super) struct Cookies {
+pub(super) struct CookieNames {
     session: Box<str>,
     sign_in: Box<str>,
     is_secure: bool,
@@ -31,7 +31,7 @@ pub(super) enum Cookie {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Stripped(pub(super) Vec<HeaderValue>);
 
-impl Cookies {
+impl CookieNames {
     pub(super) fn new(address: &Address, is_development: bool) -> Self {
         let prefix = if is_development { "" } else { "__Host-" };
         let name = |kind: &str| format!("{prefix}{kind}{}", address.label()).into();
@@ -121,8 +121,8 @@ mod tests {
 
     use super::*;
 
-    fn cookies(url: &str) -> Cookies {
-        Cookies::new(&Address::parse(url).unwrap(), false)
+    fn cookies(url: &str) -> CookieNames {
+        CookieNames::new(&Address::parse(url).unwrap(), false)
     }
 
     fn head(lines: &[&str]) -> Parts {
@@ -182,7 +182,7 @@ mod tests {
         assert!(set.is_sensitive());
         let expected = "__Host-console.keys=a; Path=/; Max-Age=60; HttpOnly; SameSite=Lax; Secure";
         assert_eq!(set.to_str().unwrap(), expected);
-        let plain = Cookies::new(&Address::parse("http://127.0.0.1:3000/keys").unwrap(), true);
+        let plain = CookieNames::new(&Address::parse("http://127.0.0.1:3000/keys").unwrap(), true);
         let removed = plain.remove(Cookie::Session);
         assert_eq!(removed.to_str().unwrap(), "console.keys=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax");
     }

@@ -111,7 +111,7 @@ impl<S: KeyStore> Sessions<S> {
                 return Err(ManageError::forbidden("environment", "must be live for an operator"));
             }
             if let Some(grant) = state.grant(&owner, &scopes) {
-                grant.role_of(authorized.record())?;
+                grant.check_opener(authorized.record())?;
             }
             let own = Caller::from(authorized).sources;
             if !own.is_empty() && limits.sources.iter().any(|source| !own.contains(source)) {

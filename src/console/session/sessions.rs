@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::Router;
 
 use super::address::{Address, Origin};
-use super::cookies::Cookies;
+use super::cookies::CookieNames;
 use super::strip::StripCookieLayer;
 use crate::authenticator::Authenticator;
 use crate::backend::KeyStore;
@@ -132,7 +132,7 @@ pub struct Sessions<S> {
     pub(super) authenticator: Authenticator,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) address: Address,
-    pub(super) cookies: Arc<Cookies>,
+    pub(super) cookies: Arc<CookieNames>,
     pub(super) pasted_keys: bool,
     pub(super) passwords: bool,
     pub(super) across_environments: bool,
@@ -164,7 +164,7 @@ impl<S> Sessions<S> {
                 "the address of the console must begin with https://: plain HTTP shows its cookie",
             ));
         }
-        let cookies = Arc::new(Cookies::new(&address, false));
+        let cookies = Arc::new(CookieNames::new(&address, false));
         Ok(Self {
             manager: manager.of_sessions(authenticator)?,
             permissions,
@@ -269,7 +269,7 @@ impl<S> Sessions<S> {
                 "the address of a console in development must be on 127.0.0.1, [::1] or localhost",
             ));
         }
-        let cookies = Arc::new(Cookies::new(&self.address, true));
+        let cookies = Arc::new(CookieNames::new(&self.address, true));
         Ok(Self { is_development: true, cookies, ..self })
     }
 

@@ -9,13 +9,13 @@ use axum::http::Request;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::cookies::{Cookies, Stripped};
+use super::cookies::{CookieNames, Stripped};
 use crate::inner_service::inner_service_accessors;
 
 /// Layer that applies [`StripCookie`]: see [`Sessions::strip_cookie`](super::Sessions::strip_cookie).
 #[derive(Debug, Clone)]
 pub struct StripCookieLayer {
-    pub(super) cookies: Arc<Cookies>,
+    pub(super) cookies: Arc<CookieNames>,
 }
 
 impl<S> Layer<S> for StripCookieLayer {
@@ -31,7 +31,7 @@ impl<S> Layer<S> for StripCookieLayer {
 #[derive(Debug, Clone)]
 pub struct StripCookie<S> {
     inner: S,
-    cookies: Arc<Cookies>,
+    cookies: Arc<CookieNames>,
 }
 
 inner_service_accessors!(StripCookie);
