@@ -5,7 +5,8 @@
 //! | Step | By |
 //! |---|---|
 //! | decide what a key may do without paying | [`default_limits`](crate::LimitLayer::default_limits), for all keys |
-//! | give a paying customer more | [`Record::limits`](crate::Record::limits) of a key, or a [`Plan`](crate::limit::Plan) of keys and organizations: a limit takes the place of the default one with its name |
+//! | give paying customers more | a [`Plan`](crate::limit::Plan), which keys and organizations refer to: a limit takes the place of the default one with its name. A changed plan is in force for all of them within the lease |
+//! | make an exception for one key | [`NewKey::limits`](crate::manage::NewKey::limits), which take the place of those of its plan |
 //! | let all keys of a customer share an allowance | `/owner` behind a limit, [`per_owner`](crate::limit::Limit::per_owner) |
 //! | let costly routes count more | [`cost`](crate::LimitLayer::cost) of a clone of the layer |
 //! | tell clients what is left | nothing: responses have [headers](crate::limit_requests#headers), and one past a limit says when to come back |
@@ -18,27 +19,24 @@
 //! use http::{Request, Response};
 //! use http_body_util::Full;
 //! use tower::{ServiceBuilder, ServiceExt};
-//! use tower_api_key::backend::{KeyChange, KeyStore};
-//! use tower_api_key::digest::Digester;
-//! use tower_api_key::{
-//!     AuthenticateLayer, Authenticator, Environment, KeyFormat, KeyId, LimitLayer, MemoryStore, Owner, Record,
-//! };
+//! use tower_api_key::limit::Plan;
+//! use tower_api_key::manage::{KeyManager, NewKey};
+//! use tower_api_key::{AuthenticateLayer, Authenticator, KeyFormat, LimitLayer, MemoryStore};
 //!
 //! # tokio::runtime::Runtime::new()?.block_on(async {
 //! let store = MemoryStore::new();
-//! let authenticator = Authenticator::builder(store.clone()).build()?;
+//! let authenticator = Authenticator::new(store.clone());
+//! let keys = KeyManager::new(store, KeyFormat::new("demo")?);
+//! keys.put_plan(&Plan::new("paid", "burst=4/60s monthly=100000/month/owner".parse()?)?).await?;
 //! let free = "burst=2/60s monthly=1000/month/owner".parse()?;
 //! let service = ServiceBuilder::new()
 //!     .layer(AuthenticateLayer::new(authenticator))
 //!     .layer(LimitLayer::new().default_limits(free))
 //!     .service_fn(async |_: Request<Full<Bytes>>| Ok::<_, std::io::Error>(Response::new(Full::default())));
 //!
-//! for (customer, limits, admitted) in [("free", "", 2), ("paid", "burst=4/60s monthly=100000/month/owner", 4)] {
-//!     let key = KeyFormat::new("demo")?.mint(Environment::Live)?;
-//!     let mut record = Record::new(KeyId::new(customer)?, &key, &Digester::sha256(), Owner::organization(customer));
-//!     record.limits = limits.parse()?;
-//!     let text = key.reveal();
-//!     store.change(KeyChange::insert(record)).await?;
+//! let (small, large) = (NewKey::for_organization("small"), NewKey::for_organization("large"));
+//! for (new, admitted) in [(small, 2), (large.plan(Plan::named("paid")?), 4)] {
+//!     let text = keys.create(new).await?.reveal();
 //!     for number in 1..=5 {
 //!         let request = Request::builder().header("x-api-key", text.as_str()).body(Full::default())?;
 //!         let response = service.clone().oneshot(request).await?;
