@@ -67,6 +67,8 @@ pub struct Record {
     pub disabled: Option<Disabling>,
     /// The key that this one replaced.
     pub rotated_from: Option<KeyId>,
+    /// The first key of the rotations that led to this one. Limits count all of them as one key.
+    pub first_rotated_from: Option<KeyId>,
     /// The key that replaces this one.
     pub rotated_to: Option<KeyId>,
     /// The time of the last recorded use.
@@ -254,6 +256,7 @@ impl Record {
             revoked: None,
             disabled: None,
             rotated_from: None,
+            first_rotated_from: None,
             rotated_to: None,
             last_used_at: None,
             first_use_grace: None,
@@ -288,6 +291,11 @@ impl Record {
     pub fn all_limits(&self) -> impl Iterator<Item = &Limit> {
         let of_plan = self.plan_in_force().into_iter().flat_map(|plan| plan.limits().iter());
         self.limits.iter().chain(of_plan.filter(|limit| !self.limits.has(limit.name())))
+    }
+
+    /// Returns the id of the first key of the rotations that led to this one: its own if it is none's successor.
+    pub(crate) fn first_of_rotations(&self) -> &KeyId {
+        self.first_rotated_from.as_ref().unwrap_or(&self.id)
     }
 
     /// Returns the plan of the key, or else that of its organization.

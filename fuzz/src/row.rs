@@ -13,7 +13,7 @@ use tower_api_key::{Environment, KeyId, Owner, Record, Scopes, Timestamp};
 
 use crate::json;
 
-pub const COLUMNS: [&str; 32] = [
+pub const COLUMNS: [&str; 33] = [
     "id",
     "digest",
     "hint",
@@ -31,6 +31,7 @@ pub const COLUMNS: [&str; 32] = [
     "revoked_at",
     "revoked_reason",
     "rotated_from",
+    "first_rotated_from",
     "rotated_to",
     "last_used_at",
     "first_use_grace",
@@ -158,6 +159,7 @@ impl Row {
             _ => return None,
         };
         record.rotated_from = self.link("rotated_from")?;
+        record.first_rotated_from = self.link("first_rotated_from")?;
         record.rotated_to = self.link("rotated_to")?;
         record.retrievable = self.optional("retrievable")?.map(RetrievableKey::new);
         record.last_used_at = self.time("last_used_at")?;

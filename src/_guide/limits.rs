@@ -49,7 +49,9 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! # The mistake that is easy to make
+//! # Mistakes that are easy to make
+//!
+//! Where customers create keys themselves, a limit by key is one that they can multiply: let the owner share it (`/owner`).
 //!
 //! A layer counts by itself: `LimitLayer::new()` for each route gives a key its allowance once for each. Create one, and add clones of it.
 //!

@@ -148,6 +148,7 @@ impl Rotation {
             created_by: self.by.clone(),
             expires_at: self.expires_at.or(earlier(self.default_expiry(template), self.limit)),
             rotated_from: Some(old.id.clone()),
+            first_rotated_from: Some(old.first_of_rotations().clone()),
             rotated_to: None,
             last_used_at: None,
             retrievable: self.retrievable.clone(),

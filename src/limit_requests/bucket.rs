@@ -23,7 +23,8 @@ pub(super) struct Now {
 /// What a word means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Kind {
-    Rate,
+    /// Within this window.
+    Rate(Duration),
     Quota(Period),
 }
 
@@ -76,7 +77,7 @@ impl Terms {
         let requests = limit.requests();
         let (kind, interval) = match limit.span() {
             // Rounded up, so that no more than the requests fit into the window.
-            Span::Window(window) => (Kind::Rate, nanos(window).div_ceil(requests)),
+            Span::Window(window) => (Kind::Rate(window), nanos(window).div_ceil(requests)),
             Span::Period(period) => (Kind::Quota(period), 0),
         };
         Self { requests, interval, kind }
@@ -95,7 +96,7 @@ impl Terms {
     #[inline]
     pub(super) fn take(&self, word: u64, cost: u64, now: Now) -> Result<u64, Duration> {
         match self.kind {
-            Kind::Rate => {
+            Kind::Rate(_) => {
                 let (now, capacity) = (now.moment.nanos(), self.capacity());
                 if cost > self.requests {
                     return Err(Duration::from_nanos(capacity));
@@ -123,7 +124,7 @@ impl Terms {
     /// Of a rate, what has come back since is not given back: the allowance may have been whole, and would become more than that.
     fn give_back(&self, word: u64, taken: u64, cost: u64, moment: Moment) -> u64 {
         match self.kind {
-            Kind::Rate => {
+            Kind::Rate(_) => {
                 word.saturating_sub((cost * self.interval).min(taken.saturating_sub(moment.nanos())))
             }
             Kind::Quota(_) if word >> 32 == taken >> 32 => word - cost.min(word & COUNT),
@@ -135,7 +136,7 @@ impl Terms {
     #[inline]
     pub(super) fn state(&self, word: u64, now: Now) -> State {
         match self.kind {
-            Kind::Rate => {
+            Kind::Rate(_) => {
                 let whole_in = word.saturating_sub(now.moment.nanos());
                 let remaining = self.capacity().saturating_sub(whole_in) / self.interval;
                 // One more is left once no more than this is used.
@@ -165,7 +166,7 @@ impl Kind {
     /// Returns whether a new bucket, whose word is zero, would be the same.
     pub(super) fn is_unused(self, word: u64, now: Now) -> bool {
         match self {
-            Self::Rate => word <= now.moment.nanos(),
+            Self::Rate(_) => word <= now.moment.nanos(),
             Self::Quota(period) => counted(word, period, now.wall).1 == 0,
         }
     }
@@ -196,21 +197,10 @@ impl Bucket {
 
     /// Gives back a request that had left the word `taken`.
     pub(super) fn give_back(&self, terms: &Terms, taken: u64, cost: u64, clock: &dyn Clock) {
-        self.change(clock, |word, moment| terms.give_back(word, taken, cost, moment));
-    }
-
-    /// Limits what is used to what the limit allows: with a shorter window than before, the allowance is whole again after that one.
-    pub(super) fn fit(&self, terms: &Terms, clock: &dyn Clock) {
-        if terms.kind == Kind::Rate {
-            self.change(clock, |word, moment| word.min(moment.nanos().saturating_add(terms.capacity())));
-        }
-    }
-
-    /// Changes the word. The clock is read after the word: no request that is counted in it came later.
-    fn change(&self, clock: &dyn Clock, next: impl Fn(u64, Moment) -> u64) {
         let mut word = self.0.load(Ordering::Acquire);
         loop {
-            let next = next(word, clock.monotonic());
+            // The clock is read after the word: no request that is counted in it came later.
+            let next = terms.give_back(word, taken, cost, clock.monotonic());
             if next == word {
                 return;
             }
@@ -225,12 +215,16 @@ impl Bucket {
 /// The part of a quota's word that counts.
 const COUNT: u64 = u32::MAX as u64;
 
-/// Returns the period in which requests are counted, and those that were. If the wall clock was set back, that is the later period, so that
-/// a quota is given once only.
+/// Returns the period in which requests are counted, and those that were. If the wall clock was set back across the end of a period, that is
+/// the later period, so that a quota is given once only. A clock that was further ahead was wrong: what was used counts now.
 #[inline]
 fn counted(word: u64, period: Period, wall: Timestamp) -> (u64, u64) {
     let (number, current) = (word >> 32, number(period, wall));
-    if number < current { (current, 0) } else { (number, word & COUNT) }
+    match number.checked_sub(current) {
+        None => (current, 0),
+        Some(0 | 1) => (number, word & COUNT),
+        Some(_) => (current, word & COUNT),
+    }
 }
 
 fn packed(number: u64, used: u64) -> u64 {

@@ -37,7 +37,7 @@ struct Shard {
     sweep_at: usize,
 }
 
-/// What a bucket counts. A limit whose span changes from a window to a period gets another bucket, as the words differ.
+/// What a bucket counts. Limits of another window or period have another bucket, so that none shortens the time of another.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Identity {
     holder: Holder,
@@ -48,9 +48,13 @@ struct Identity {
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 enum Holder {
+    /// The first key of its rotations: a rotation gives no new allowance.
     Key(KeyId),
     Organization(Box<str>),
-    Project { organization: Box<str>, id: Box<str> },
+    Project {
+        organization: Box<str>,
+        id: Box<str>,
+    },
     User(Box<str>),
 }
 
@@ -64,7 +68,7 @@ impl Buckets {
         Arc::clone(self.clock.get_or_init(|| Arc::clone(clock)))
     }
 
-    /// Returns the bucket of a limit of this key, with no more used than the limit allows.
+    /// Returns the bucket of a limit of this key.
     pub(super) fn get(
         &self,
         record: &Record,
@@ -74,13 +78,9 @@ impl Buckets {
     ) -> Arc<Bucket> {
         let identity = Identity::of(record, limit, terms.kind());
         let shard = self.hashes.hash_one(&identity) as usize % SHARDS;
-        let bucket = {
-            // No panic leaves a shard half written.
-            let mut shard = self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner);
-            shard.get(identity, clock)
-        };
-        bucket.fit(terms, clock);
-        bucket
+        // No panic leaves a shard half written.
+        let mut shard = self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner);
+        shard.get(identity, clock)
     }
 }
 
@@ -110,7 +110,7 @@ impl Shard {
 impl Identity {
     fn of(record: &Record, limit: &Limit, kind: Kind) -> Self {
         let holder = match (limit.per(), &record.owner) {
-            (Per::Key, _) => Holder::Key(record.id.clone()),
+            (Per::Key, _) => Holder::Key(record.first_of_rotations().clone()),
             (Per::Owner, Owner::Organization(own)) => Holder::Organization(own.id.clone()),
             (Per::Owner, Owner::Project(own)) => {
                 Holder::Project { organization: own.organization.id.clone(), id: own.id.clone() }
@@ -176,10 +176,13 @@ mod tests {
         };
         let (first, mut second) = (key(1), key(2));
         let is_shared = |second: &Record, a, b| Arc::ptr_eq(&get(&first, a), &get(second, b));
-        assert!(is_shared(&first, "a=1/60s", "a=2/30s"), "a change of the numbers");
+        assert!(is_shared(&first, "a=1/60s", "a=2/60s"), "a change of the requests");
+        assert!(!is_shared(&first, "a=1/60s", "a=1/30s"), "a change of the window");
         assert!(!is_shared(&first, "a=1/60s", "b=1/60s") && !is_shared(&first, "a=1/day", "a=1/month"));
         assert!(!is_shared(&second, "a=1/60s", "a=1/60s"));
         assert!(is_shared(&second, "a=1/60s/owner", "a=1/60s/owner"));
+        let replaced = Record { first_rotated_from: Some(first.id.clone()), ..key(4) };
+        assert!(is_shared(&replaced, "a=1/60s", "a=1/60s"), "a rotation");
         second.environment = Environment::Test;
         assert!(!is_shared(&second, "a=1/60s/owner", "a=1/60s/owner"));
         for owner in [

@@ -11,6 +11,7 @@ use http::Response;
 use pin_project_lite::pin_project;
 
 use super::headers::Allowance;
+use crate::reject::{Reason, Rejection};
 
 pin_project! {
     /// Response future for [`LimitRequests`](super::LimitRequests).
@@ -51,7 +52,9 @@ where
             }
             StateProjection::Forwarded { response, allowance } => {
                 let mut response = ready!(response.poll(context))?;
-                if let Some(allowance) = allowance.take() {
+                // A layer inside has refused the request, and its headers say for how long.
+                let is_limited = is_limited(&response);
+                if let Some(allowance) = allowance.take().filter(|_| !is_limited) {
                     allowance.set(response.headers_mut());
                 }
                 Poll::Ready(Ok(response))
@@ -67,4 +70,9 @@ impl<F, R> fmt::Debug for ResponseFuture<F, R> {
             State::Forwarded { .. } => "ResponseFuture(forwarded)",
         })
     }
+}
+
+fn is_limited<B>(response: &Response<B>) -> bool {
+    let rejection = response.extensions().get::<Rejection>();
+    rejection.is_some_and(|rejection| matches!(rejection.reason(), Reason::Limited(_)))
 }

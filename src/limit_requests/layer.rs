@@ -31,6 +31,8 @@ impl LimitLayer {
 
     /// Sets limits for all keys. A limit of a key, or of its plan, takes the place of one with the same name.
     ///
+    /// From here on, the layer counts apart from the one that it is a clone of.
+    ///
     /// ```
     /// use tower_api_key::LimitLayer;
     ///

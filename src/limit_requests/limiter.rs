@@ -94,7 +94,7 @@ impl Limiter {
 
     /// Sets the limits of keys that have none of the same name.
     pub(super) fn defaults(self, defaults: Limits) -> Self {
-        Self { id: next_id(), defaults, ..self }
+        Self { id: next_id(), buckets: Arc::new(Buckets::new()), defaults, ..self }
     }
 
     pub(super) fn cost(self, cost: Arc<Cost>) -> Self {
@@ -192,7 +192,7 @@ impl Limiter {
             Counter { name: limit.name().into(), window, terms, bucket }
         };
         let all: Box<[Counter]> = record.all_limits().chain(defaults).map(counter).collect();
-        let by_calendar = all.iter().any(|counter| counter.terms.kind() != Kind::Rate);
+        let by_calendar = all.iter().any(|counter| !matches!(counter.terms.kind(), Kind::Rate(_)));
         Counters { of: self.id, clock, by_calendar, all }
     }
 }

@@ -72,6 +72,7 @@ key_row! {
         revoked_at: Option<i64>,
         revoked_reason: Option<String>,
         rotated_from: Option<String>,
+        first_rotated_from: Option<String>,
         rotated_to: Option<String>,
         last_used_at: Option<i64>,
         first_use_grace: Option<i64>,
@@ -119,6 +120,7 @@ impl KeyRow {
             revoked_at: record.revoked.as_ref().map(|revoked| millis(revoked.at)),
             revoked_reason: record.revoked.as_ref().map(|revoked| text(&revoked.reason)),
             rotated_from: record.rotated_from.as_ref().map(|id| text(id.as_str())),
+            first_rotated_from: record.first_rotated_from.as_ref().map(|id| text(id.as_str())),
             rotated_to: record.rotated_to.as_ref().map(|id| text(id.as_str())),
             last_used_at: record.last_used_at.map(millis),
             first_use_grace: record.first_use_grace.map(encode_grace).transpose()?,
@@ -179,6 +181,7 @@ impl KeyRow {
             };
         let linked = |id: Option<String>| id.as_deref().map(KeyId::new).transpose();
         record.rotated_from = linked(self.rotated_from).map_err(BackendError::corrupt)?;
+        record.first_rotated_from = linked(self.first_rotated_from).map_err(BackendError::corrupt)?;
         record.rotated_to = linked(self.rotated_to).map_err(BackendError::corrupt)?;
         record.last_used_at = self.last_used_at.map(time);
         record.retrievable = self.retrievable.map(RetrievableKey::new);

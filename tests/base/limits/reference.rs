@@ -106,7 +106,7 @@ impl Reference {
                 _ => format!("key {number}"),
             };
             let kind = match limit.span() {
-                Span::Window(_) => "rate".to_owned(),
+                Span::Window(window) => format!("rate {window:?}"),
                 Span::Period(period) => period.label().to_owned(),
                 _ => unreachable!(),
             };
@@ -161,17 +161,19 @@ impl Reference {
     }
 }
 
-/// Lets time pass over what was used, and forgets more than the limit has.
+/// Lets time pass over what was used.
 fn pass(used: &mut Used, limit: &Limit, moment: u128, wall: Timestamp) {
     match (used, limit.span()) {
         (Used::Rate { nanos, at }, _) => {
-            *nanos = nanos.saturating_sub(moment - *at).min(u128::from(limit.requests()) * interval(limit));
+            *nanos = nanos.saturating_sub(moment - *at);
             *at = moment;
         }
         (Used::Quota { period, requests }, Span::Period(of)) => {
             let current = label(Day::from(wall), of);
             if *period < current {
                 (*period, *requests) = (current, 0);
+            } else if ordinal(period) > ordinal(&current) + 1 {
+                *period = current;
             }
         }
         _ => unreachable!(),
@@ -189,7 +191,7 @@ fn count(used: &Used, limit: &Limit, cost: u64, wall: Timestamp) -> Counted {
             } else {
                 after.checked_sub(capacity).filter(|wait| *wait > 0)
             };
-            let remaining = (capacity - nanos) / interval(limit);
+            let remaining = capacity.saturating_sub(*nanos) / interval(limit);
             Counted {
                 requests,
                 remaining: remaining as u64,
@@ -220,6 +222,14 @@ fn count(used: &Used, limit: &Limit, cost: u64, wall: Timestamp) -> Counted {
 fn label(day: Day, period: Period) -> String {
     let text = day.to_string();
     if period == Period::Day { text } else { text[..7].to_owned() }
+}
+
+/// Returns the number of a period, by its label.
+fn ordinal(label: &str) -> i64 {
+    match label.parse::<Day>() {
+        Ok(day) => day.unix_days(),
+        Err(_) => label[..4].parse::<i64>().unwrap() * 12 + label[5..].parse::<i64>().unwrap(),
+    }
 }
 
 fn interval(limit: &Limit) -> u128 {

@@ -88,22 +88,71 @@ async fn a_plan_limits_the_keys_of_an_organization_beside_their_own_limits() {
     assert_eq!([use_up(&service, &of_plan).await, use_up(&service, &own).await], [3, 2]);
     records.change(&of_plan, |record| record.plan = Some(plan("burst=6/60s")));
     assert_eq!(use_up(&service, &of_plan).await, 0, "a rate keeps the time that was used");
-    records.change(&of_plan, |record| record.plan = Some(plan("burst=6/120s")));
-    assert_eq!(use_up(&service, &of_plan).await, 3);
+    for (limits, left) in [("burst=6/120s", 6), ("burst=6/60s", 0), ("burst=6/120s", 0)] {
+        records.change(&of_plan, |record| record.plan = Some(plan(limits)));
+        assert_eq!(use_up(&service, &of_plan).await, left, "a window counts apart: {limits}");
+    }
     records.change(&of_plan, |record| record.plan = Some(plan("")));
     assert!(!send(&service, &of_plan).await.headers().contains_key("x-ratelimit-limit"));
 }
 
 #[tokio::test]
-async fn a_shorter_window_is_the_longest_wait() {
+async fn a_shorter_window_counts_apart() {
     let key = limited("burst=1000/86400s");
     let records = Records::new([&key]);
     let (service, clock) = service(&records, LimitLayer::new());
     assert_eq!(use_up(&service, &key).await, 1_000);
     records.change(&key, |record| record.limits = "burst=10/60s".parse().unwrap());
-    assert_eq!(use_up(&service, &key).await, 0);
+    assert_eq!(use_up(&service, &key).await, 10);
     clock.advance(Duration::from_secs(60));
     assert_eq!(use_up(&service, &key).await, 10);
+    records.change(&key, |record| record.limits = "burst=1000/86400s".parse().unwrap());
+    assert_eq!(use_up(&service, &key).await, 0, "the longer window has not come back");
+}
+
+#[tokio::test]
+async fn a_key_that_replaces_others_is_counted_with_them() {
+    let first = limited("burst=4/60s");
+    let replaced = |key: Key| key.with(|record| record.first_rotated_from = Some(first.record.id.clone()));
+    // The second one was never used.
+    let [second, third] = [limited("burst=4/60s"), limited("burst=4/60s")].map(replaced);
+    let records = Records::new([&first, &second, &third]);
+    let (service, _clock) = service(&records, LimitLayer::new());
+    assert_eq!(said(&send(&service, &first).await)[1], 3);
+    assert_eq!(use_up(&service, &third).await, 3);
+    assert_eq!([use_up(&service, &first).await, use_up(&service, &second).await], [0, 0]);
+}
+
+#[tokio::test]
+async fn a_wall_clock_that_was_far_ahead_leaves_a_quota_in_its_period() {
+    let at = |text: &str| text.parse::<Timestamp>().unwrap();
+    for limit in ["a=3/day", "a=3/month"] {
+        let key = limited(limit);
+        let records = Records::new([&key]);
+        let (service, clock) = service(&records, LimitLayer::new());
+        clock.set_wall(at("2099-12-31T00:00:00Z"));
+        send(&service, &key).await;
+        clock.set_wall(at("2027-01-31T12:00:00Z"));
+        assert_eq!(use_up(&service, &key).await, 2, "{limit}");
+        let refused = send(&service, &key).await;
+        assert_eq!(said(&refused)[2], at("2027-02-01T00:00:00Z").unix_millis() as u64 / 1_000);
+        clock.set_wall(at("2027-02-01T00:00:00Z"));
+        assert_eq!(use_up(&service, &key).await, 3, "{limit}");
+    }
+}
+
+#[tokio::test]
+async fn a_layer_outside_leaves_the_headers_of_a_refusal_inside() {
+    let key = limited("");
+    let records = Records::new([&key]);
+    let limits = |text: &str| LimitLayer::new().default_limits(text.parse().unwrap());
+    let inner = limits("exports=1/60s").layer(service_fn(ok));
+    let nested = limits("all=100/60s").layer(inner);
+    let (authenticator, _clock) = support::build(Authenticator::builder(records.backend()));
+    let both = AuthenticateLayer::new(authenticator).layer(nested);
+    let said_by = async || said(&both.clone().oneshot(key.bearer()).await.unwrap());
+    assert_eq!(said_by().await[..2], [100, 99]);
+    assert_eq!(said_by().await[..2], [1, 0], "the second export is refused inside");
 }
 
 #[tokio::test]

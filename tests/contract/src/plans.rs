@@ -119,6 +119,9 @@ pub async fn a_key_has_the_current_limits_of_its_plan<S: KeyStore + PlanStore>(s
     assert_eq!(shows(&store, "new", Some(&pro)).await, "daily=5/day burst=100/60s");
     assert_eq!(update(&store, "new", KeyUpdate::new().without_plan()).await.plan, None);
     assert_eq!(shows(&store, "new", None).await, "daily=5/day");
+    store.change(samples::rotate("new", "newer", 6, Grace::None)).await.unwrap();
+    let newer = store.get(&id("newer")).await.unwrap().unwrap();
+    assert_eq!(newer.first_rotated_from, Some(id("key")), "limits count all three as one");
 }
 
 pub async fn a_plan_that_is_not_there_is_not_referred_to<S: KeyStore + PlanStore>(store: S) {

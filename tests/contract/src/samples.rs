@@ -43,6 +43,7 @@ pub fn full(name: &str) -> Record {
     record.disabled =
         Some(disabling(1_845_000_000_000, "seen in a \"Repo\"").by("grace@example.com").unlocked());
     record.rotated_from = Some(id("key_before"));
+    record.first_rotated_from = Some(id("key_first"));
     record.rotated_to = Some(id("key_after"));
     record.last_used_at = Some(Timestamp::from_unix_millis(1_840_000_000_000));
     record.retrievable = Some(RetrievableKey::new(text(name)));

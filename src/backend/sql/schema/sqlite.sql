@@ -24,6 +24,8 @@ CREATE TABLE tower_api_key (
     revoked_at         INTEGER,
     revoked_reason     TEXT,
     rotated_from       TEXT,
+    -- The first key of the rotations that led to it.
+    first_rotated_from TEXT,
     rotated_to         TEXT,
     last_used_at       INTEGER,
     first_use_grace    INTEGER,
