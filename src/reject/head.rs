@@ -1,4 +1,4 @@
-//! The head of a rejected request, as far as a response may depend on it.
+//! The head of a request, as far as the response to its rejection, or its cost for a limit, may depend on it.
 
 // Layer 5 of 10: outcomes.
 
@@ -7,7 +7,7 @@ use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri,
 
 use super::challenge::Challenges;
 
-/// The head of a rejected request, for a response that names the request or is in its language.
+/// The head of a request: for a rejection that names the request or is in its language, and for the cost of a request.
 ///
 /// It shows no header that the sources of the authenticator read, no `Authorization`, `Proxy-Authorization` or `Cookie`, and none that is
 /// marked as sensitive. A key that a client put elsewhere, such as into the query, is for the body to leave out.
