@@ -1,9 +1,9 @@
 //! Buckets: what was used of one limit, in one atomic word, and the arithmetic of that word. The arithmetic reads no clock and no memory,
 //! so it is compared with a sequential reference.
 //!
-//! The word of a rate is the moment at which its allowance is whole again, in nanoseconds (GCRA: the theoretical arrival time). A request
-//! moves it by one interval, the window divided by the requests, and is refused if it would then lie further ahead than the window. The
-//! word of a quota is the number of its period in the upper half, and the requests counted in that period in the lower one.
+//! For a rate, the word is the moment at which its allowance is whole again, in nanoseconds (GCRA: the theoretical arrival time). A request
+//! moves it by one interval, the window divided by the requests, and is refused if it would then lie further ahead than the window. For a
+//! quota, it has the number of the period in the upper half, and the requests counted in that period in the lower one.
 
 // Layer 8 of 10: decision.
 
@@ -163,6 +163,15 @@ impl Terms {
 }
 
 impl Kind {
+    /// Returns the time in which the requests may be made. `None` for months, which differ.
+    pub(super) fn window(self) -> Option<Duration> {
+        match self {
+            Self::Rate(window) => Some(window),
+            Self::Quota(Period::Day) => Some(Duration::from_secs(24 * 60 * 60)),
+            Self::Quota(Period::Month) => None,
+        }
+    }
+
     /// Returns whether a new bucket, whose word is zero, would be the same.
     pub(super) fn is_unused(self, word: u64, now: Now) -> bool {
         match self {

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use super::bucket::{Bucket, Kind, Now, Terms};
+use super::bucket::{Bucket, Kind, Now};
 use crate::clock::Clock;
 use crate::environment::Environment;
 use crate::key::KeyId;
@@ -69,14 +69,8 @@ impl Buckets {
     }
 
     /// Returns the bucket of a limit of this key.
-    pub(super) fn get(
-        &self,
-        record: &Record,
-        limit: &Limit,
-        terms: &Terms,
-        clock: &dyn Clock,
-    ) -> Arc<Bucket> {
-        let identity = Identity::of(record, limit, terms.kind());
+    pub(super) fn get(&self, record: &Record, limit: &Limit, kind: Kind, clock: &dyn Clock) -> Arc<Bucket> {
+        let identity = Identity::of(record, limit, kind);
         let shard = self.hashes.hash_one(&identity) as usize % SHARDS;
         // No panic leaves a shard half written.
         let mut shard = self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner);
@@ -125,6 +119,7 @@ impl Identity {
 mod tests {
     use std::time::Duration;
 
+    use super::super::bucket::Terms;
     use super::*;
     use crate::clock::{ManualClock, Timestamp};
     use crate::digest::Digest;
@@ -144,7 +139,7 @@ mod tests {
         for text in ["burst=60/60s", "daily=60/day"] {
             let limit: Limit = text.parse().unwrap();
             let terms = Terms::of(&limit);
-            let get = |number| buckets.get(&key(number), &limit, &terms, &clock);
+            let get = |number| buckets.get(&key(number), &limit, terms.kind(), &clock);
             let spend = |bucket: &Bucket| bucket.spend(&terms, 1, Now::exact(&clock)).unwrap();
             let (used, held) = (get(0), get(1));
             let word = spend(&used);
@@ -172,7 +167,7 @@ mod tests {
         let (buckets, clock) = (Buckets::new(), ManualClock::new(Timestamp::from_unix_millis(0)));
         let get = |record: &Record, text: &str| {
             let limit: Limit = text.parse().unwrap();
-            buckets.get(record, &limit, &Terms::of(&limit), &clock)
+            buckets.get(record, &limit, Terms::of(&limit).kind(), &clock)
         };
         let (first, mut second) = (key(1), key(2));
         let is_shared = |second: &Record, a, b| Arc::ptr_eq(&get(&first, a), &get(second, b));

@@ -3,7 +3,6 @@
 // Layer 8 of 10: decision.
 
 use std::fmt::Write;
-use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -64,7 +63,7 @@ impl Allowance {
 
 impl Draft {
     /// Adds a limit.
-    pub(super) fn add(&mut self, name: &str, window: Option<Duration>, terms: &Terms, state: &State) {
+    pub(super) fn add(&mut self, name: &str, terms: &Terms, state: &State) {
         let Self { policy, rate_limit } = self;
         if !policy.is_empty() {
             policy.push_str(", ");
@@ -72,7 +71,7 @@ impl Draft {
         }
         // OK because a `String` takes any text.
         let _ = write!(policy, r#""{name}";q={}"#, terms.requests());
-        if let Some(window) = window {
+        if let Some(window) = terms.kind().window() {
             let _ = write!(policy, ";w={}", window.as_secs());
         }
         let _ = write!(rate_limit, r#""{name}";r={}"#, state.remaining);

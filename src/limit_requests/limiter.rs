@@ -15,7 +15,7 @@ use super::buckets::Buckets;
 use super::headers::{Allowance, Draft};
 use crate::cache::Entry;
 use crate::clock::Clock;
-use crate::limit::{Limit, Limits, Period, Span};
+use crate::limit::{Limit, Limits};
 use crate::principal::{Dependent, Principal, principal};
 use crate::reason::Limited;
 use crate::reject::{Reason, Rejection, RequestHead};
@@ -57,8 +57,6 @@ struct Counters {
 /// A limit and its bucket.
 struct Counter {
     name: Arc<str>,
-    /// In seconds, if it is always as long.
-    window: Option<Duration>,
     terms: Terms,
     bucket: Arc<Bucket>,
 }
@@ -170,7 +168,7 @@ impl Limiter {
         }
         let mut draft = Draft::default();
         for counter in &counters.all {
-            draft.add(&counter.name, counter.window, &counter.terms, &counter.state(now));
+            draft.add(&counter.name, &counter.terms, &counter.state(now));
         }
         allowance.with_draft(draft)
     }
@@ -183,13 +181,8 @@ impl Limiter {
         let defaults = self.defaults.iter().filter(|limit| !has_own(limit));
         let counter = |limit: &Limit| {
             let terms = Terms::of(limit);
-            let window = match limit.span() {
-                Span::Window(window) => Some(window),
-                Span::Period(Period::Day) => Some(Duration::from_secs(24 * 60 * 60)),
-                Span::Period(Period::Month) => None,
-            };
-            let bucket = self.buckets.get(record, limit, &terms, &*clock);
-            Counter { name: limit.name().into(), window, terms, bucket }
+            let bucket = self.buckets.get(record, limit, terms.kind(), &*clock);
+            Counter { name: limit.name().into(), terms, bucket }
         };
         let all: Box<[Counter]> = record.all_limits().chain(defaults).map(counter).collect();
         let by_calendar = all.iter().any(|counter| !matches!(counter.terms.kind(), Kind::Rate(_)));
