@@ -22,7 +22,7 @@ use http::HeaderMap;
 use subtle::ConstantTimeEq;
 
 use crate::backend::BackendError;
-use crate::cache::{Cache, Entry, Fact};
+use crate::cache::{Cache, Entry, Fact, Flags};
 use crate::clock::{Clock, Timestamp};
 use crate::credential::{Credential, CredentialError, CredentialErrorKind, Presented, Scheme, Sources};
 use crate::digest::{Digest, Digesters, Digests};
@@ -359,27 +359,55 @@ impl Authenticator {
     /// Returns why a caller with this entry is not admitted. Checked for each request: the cache holds facts, and time passes.
     #[inline(always)]
     fn check_entry(&self, entry: &Entry, source: usize, user: Option<&str>) -> Option<Reason> {
-        let checked = entry.checked();
-        if checked.is_session {
+        let flags = entry.flags();
+        // The usual key pays for one test of all flags.
+        if !flags.allow_all() {
+            return self.check_flags(flags, entry, source, user);
+        }
+        if self.has_expired(entry.expires_at()) {
+            return Some(Reason::Expired);
+        }
+        self.check_use(entry, user)
+    }
+
+    #[cold]
+    fn check_flags(&self, flags: Flags, entry: &Entry, source: usize, user: Option<&str>) -> Option<Reason> {
+        if flags.is_session() {
             // A session is no key, whatever header presents its text.
             Some(Reason::Unknown)
-        } else if checked.is_revoked {
+        } else if flags.is_revoked() {
             Some(Reason::Revoked)
-        } else if self.has_expired(checked.expires_at) {
+        } else if self.has_expired(entry.expires_at()) {
             Some(Reason::Expired)
-        } else if checked.is_disabled {
+        } else if flags.is_disabled() {
             Some(Reason::Disabled)
-        } else if self.0.environment.is_some_and(|environment| environment != checked.environment) {
+        } else if self.is_of_other_environment(entry) {
             Some(Reason::WrongEnvironment)
-        } else if checked.restricts_sources && !entry.record().accepts(self.scheme(source)) {
+        } else if flags.restrict_sources() && !entry.record().accepts(self.scheme(source)) {
             Some(Reason::WrongSource)
-        } else if !user.is_none_or(|user| is_email_of(user, &entry.record().owner)) {
-            Some(Reason::WrongOwner)
-        } else if checked.is_owner_disabled {
+        } else if let Some(reason) = self.check_use(entry, user) {
+            Some(reason)
+        } else if flags.is_owner_disabled() {
             Some(Reason::Forbidden(Forbidden::OrganizationDisabled))
         } else {
             None
         }
+    }
+
+    /// Returns why a key is not admitted here, or with this user.
+    #[inline(always)]
+    fn check_use(&self, entry: &Entry, user: Option<&str>) -> Option<Reason> {
+        if self.is_of_other_environment(entry) {
+            Some(Reason::WrongEnvironment)
+        } else if !user.is_none_or(|user| is_email_of(user, &entry.record().owner)) {
+            Some(Reason::WrongOwner)
+        } else {
+            None
+        }
+    }
+
+    fn is_of_other_environment(&self, entry: &Entry) -> bool {
+        self.0.environment.is_some_and(|environment| environment != entry.environment())
     }
 
     /// Returns whether a key has expired. Reads the exact clock only if the coarse one leaves a doubt, and no clock if the key does not

@@ -25,9 +25,9 @@ impl Authenticator {
             None => cache.read(digests).await?,
         };
         let (Fact::Known(entry) | Fact::Stale(entry)) = fact else { return Ok(None) };
-        let checked = entry.checked();
-        let has_ended = checked.is_revoked || checked.is_disabled || checked.is_owner_disabled;
-        let is_active = checked.is_session && !has_ended && !self.has_expired(checked.expires_at);
+        let flags = entry.flags();
+        let has_ended = flags.is_revoked() || flags.is_disabled() || flags.is_owner_disabled();
+        let is_active = flags.is_session() && !has_ended && !self.has_expired(entry.expires_at());
         Ok(is_active.then(|| entry.record().clone()))
     }
 

@@ -107,7 +107,7 @@ impl Limiter {
     pub(super) fn admit<B>(&self, request: &Request<B>) -> Result<Option<Allowance>, Box<Refusal>> {
         static LAYER: Dependent = Dependent::new("`LimitLayer`");
         match principal(request.extensions(), &LAYER) {
-            Ok(caller) if caller.entry().is_limited() || !self.defaults.is_empty() => {
+            Ok(caller) if caller.entry().flags().is_limited() || !self.defaults.is_empty() => {
                 self.admit_limited(caller, request)
             }
             Ok(_) => Ok(None),

@@ -10,6 +10,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use super::accepted::AcceptedBy;
+use super::flags::Flags;
 use super::generation::Generation;
 use super::place::Place;
 use super::use_counter::UseCounter;
@@ -32,11 +33,13 @@ pub(crate) struct Entry {
     pub(super) generation: Generation,
     pub(super) until: Moment,
     pub(super) uses: UseCounter,
-    checked: CheckedFields,
-    issuer: Arc<Issuer>,
+    /// [`Timestamp::NEVER`] if the key does not expire.
+    expires_at: Timestamp,
+    environment: Environment,
+    flags: Flags,
+    accepted_by: AcceptedBy,
     pub(super) place: Place,
-    /// Whether the record or its plan has limits. Here, in what would be padding.
-    is_limited: bool,
+    issuer: Arc<Issuer>,
     record: Record,
     extras: OnceLock<Box<Extras>>,
 }
@@ -72,20 +75,6 @@ pub(crate) trait Recheck: Send + Sync {
 
 pub(crate) type Rechecking<'a> = Pin<Box<dyn Future<Output = Result<Arc<Entry>, Reason>> + Send + 'a>>;
 
-/// What is checked for each request: parts of the record, and the sources.
-pub(crate) struct CheckedFields {
-    /// [`Timestamp::NEVER`] if the key does not expire.
-    pub(crate) expires_at: Timestamp,
-    pub(crate) environment: Environment,
-    pub(crate) is_revoked: bool,
-    pub(crate) is_disabled: bool,
-    pub(crate) is_owner_disabled: bool,
-    /// Whether the record names sources, see [`Record::accepts`].
-    pub(crate) restricts_sources: bool,
-    pub(crate) is_session: bool,
-    accepted_by: AcceptedBy,
-}
-
 impl Entry {
     pub(in crate::cache) fn new(
         generation: Generation,
@@ -94,16 +83,17 @@ impl Entry {
         digests: Option<Digests>,
         issuer: Arc<Issuer>,
     ) -> Self {
-        let is_limited = record.all_limits().next().is_some();
         let extras = digests.map(|digests| Box::new(Extras { digests: Some(digests), ..Extras::default() }));
         Self {
             generation,
             until,
             uses: UseCounter::zero(),
-            checked: CheckedFields::of(&record),
-            issuer,
+            expires_at: record.expires_at.unwrap_or(Timestamp::NEVER),
+            environment: record.environment,
+            flags: Flags::of(&record),
+            accepted_by: AcceptedBy::default(),
             place: Place::default(),
-            is_limited,
+            issuer,
             record,
             extras: extras.map_or_else(OnceLock::new, OnceLock::from),
         }
@@ -115,24 +105,28 @@ impl Entry {
         several.unwrap_or_else(|| Digests::new(self.record.digest, []))
     }
 
-    pub(crate) fn checked(&self) -> &CheckedFields {
-        &self.checked
+    /// Returns the end of the key, [`Timestamp::NEVER`] if it does not expire.
+    pub(crate) fn expires_at(&self) -> Timestamp {
+        self.expires_at
     }
 
-    /// Returns whether the record or its plan has limits.
-    pub(crate) fn is_limited(&self) -> bool {
-        self.is_limited
+    pub(crate) fn environment(&self) -> Environment {
+        self.environment
+    }
+
+    pub(crate) fn flags(&self) -> Flags {
+        self.flags
     }
 
     /// Returns whether the source with this index has accepted the text of the key, by which the entry was found.
     pub(crate) fn is_accepted_by(&self, source: usize) -> bool {
-        self.checked.accepted_by.contains(source)
+        self.accepted_by.contains(source)
     }
 
     /// Records that the source with this index accepts the text by whose digest the entry was found. A digest has one text, and a source
     /// accepts a text always or never: so the entry may be used without another check.
     pub(crate) fn set_accepted_by(&self, source: usize) {
-        self.checked.accepted_by.add(source);
+        self.accepted_by.add(source);
     }
 
     pub(crate) fn record(&self) -> &Record {
@@ -166,21 +160,6 @@ impl Issuer {
             responses: ResponseConfig::unconfigured(),
             clock: Arc::new(crate::clock::SystemClock::default()),
             authenticator: None,
-        }
-    }
-}
-
-impl CheckedFields {
-    fn of(record: &Record) -> Self {
-        Self {
-            expires_at: record.expires_at.unwrap_or(Timestamp::NEVER),
-            environment: record.environment,
-            is_revoked: record.revoked.is_some(),
-            is_disabled: record.disabled.is_some(),
-            is_owner_disabled: record.owner.is_disabled(),
-            restricts_sources: !record.sources.is_empty(),
-            is_session: record.session.is_some(),
-            accepted_by: AcceptedBy::default(),
         }
     }
 }

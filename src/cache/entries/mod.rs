@@ -2,11 +2,12 @@
 
 // Layer 6 of 10: cache.
 // Above `sync` and `context`; below `loader`. Bottom to top, a file importing only those before it:
-// `accepted`, `use_counter`, `place`, `generation`, `tombstones`, `negative`, `entry`, `sieve`, `positive`, `dirty_list`, `self`.
+// `accepted`, `flags`, `use_counter`, `place`, `generation`, `tombstones`, `negative`, `entry`, `sieve`, `positive`, `dirty_list`, `self`.
 
 mod accepted;
 mod dirty_list;
 mod entry;
+mod flags;
 pub(super) mod generation;
 mod negative;
 mod place;
@@ -17,6 +18,7 @@ mod use_counter;
 
 pub(crate) use dirty_list::{DirtyList, EntryUses};
 pub(crate) use entry::{Entry, Issuer, Recheck, Rechecking};
+pub(crate) use flags::Flags;
 
 use std::time::Duration;
 
