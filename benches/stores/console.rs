@@ -54,7 +54,6 @@ async fn line(app: &Router, title: &str, path: impl Fn(usize) -> String) -> [Str
     }
     let worst = times.iter().copied().fold(0.0, f64::max);
     let middle = median(times);
-    assert!(middle <= MOST.0, "{title}: {middle:.1} ms");
     let size = markdown::thousands(largest as f64);
     [title.to_owned(), format!("{middle:.2}"), format!("{worst:.1}"), size]
 }
@@ -90,6 +89,9 @@ pub(crate) async fn measure<S: KeyStore + UsageStore + AuditLog + Clone>(name: &
     ];
     let title = format!("{name}, a page of the console");
     markdown::print([&title, "median, ms", "worst, ms", "bytes"], 1, &lines);
+    for [page, middle, ..] in &lines {
+        assert!(middle.parse::<f64>().unwrap() <= MOST.0, "{page}: {middle} ms");
+    }
 }
 
 /// Measures pages over a store in memory, which takes a few microseconds: they have the longest texts.
