@@ -78,16 +78,18 @@
 
 // Layer 8 of 10: decision.
 // Above `principal`; below the rim, which wraps it. Bottom to top, a file importing only those before it:
-// `bucket`, `buckets`, `headers`, `limiter`, `future`, `service`, `layer`, `self`.
+// `counters`, `bucket`, `buckets`, `headers`, `limiter`, `future`, `service`, `layer`, `self`.
 
 mod bucket;
 mod buckets;
+mod counters;
 mod future;
 mod headers;
 mod layer;
 mod limiter;
 mod service;
 
+pub use counters::{Count, Counters, CountersError, CountersErrorKind, Left, Taken, Taking, UsedUp};
 pub use future::ResponseFuture;
 pub use layer::LimitLayer;
 pub use service::LimitRequests;
