@@ -1,6 +1,6 @@
 //! Limits for free and paid plans: how many requests each key may make, counted by a layer inside the one that authenticates.
 //!
-//! Features: none; a store, such as `sqlite` or `postgres`.
+//! Features: none; a store, such as `sqlite` or `postgres`; for a fleet, `valkey`.
 //!
 //! | Step | By |
 //! |---|---|
@@ -9,6 +9,7 @@
 //! | make an exception for one key | [`NewKey::limits`](crate::manage::NewKey::limits), which take the place of those of its plan |
 //! | let all keys of a customer share an allowance | `/owner` behind a limit, [`per_owner`](crate::limit::Limit::per_owner) |
 //! | let costly routes count more | [`cost`](crate::LimitLayer::cost) of a clone of the layer |
+//! | count over several processes | [counters](#a-fleet) that they share |
 //! | tell clients what is left | nothing: responses have [headers](crate::limit_requests#headers), and one past a limit says when to come back |
 //!
 //! A rate such as `burst=5/60s` keeps a client from flooding the service: it comes back evenly. A quota such as `monthly=1000/month` is
@@ -49,9 +50,51 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
+//! # A fleet
+//!
+//! Each process counts for itself unless the layer is given counters: behind a load balancer, four processes allow four times as much, and a
+//! restarted process begins anew, also with quotas. Choose by what an overrun costs:
+//!
+//! | Counting | Over a fleet | A request to a key with limits |
+//! |---|---|---|
+//! | by each process: [`LimitLayer::new`](crate::LimitLayer::new) | each allows the limit. Good enough for rates that only keep a client from flooding the service | waits for nothing |
+//! | in Valkey or Redis: `ValkeyCounters`, feature `valkey` | exact, rates and quotas | waits for one call of the server, less than a millisecond within a data centre |
+//! | by the application: [`Counters`](crate::limit_requests::Counters) | as it counts | waits for it |
+//!
+//! The counter store may be away, and the layer is told what happens then; a client never gets 401 for it:
+//!
+//! | [`Outage`](crate::limit_requests::Outage) | Requests to keys with limits | Admitted at most |
+//! |---|---|---|
+//! | `Refuse` | get 503 with `Retry-After` | the limit. What is sold by the request is served only if it was counted |
+//! | `LocalShare(n)` | are held to an n-th of each limit by each of n processes | in any time, the limit and the shares: twice the limit |
+//!
+//! ```
+//! # #[cfg(feature = "valkey")] {
+//! use std::num::NonZeroU32;
+//! use tower_api_key::limit_requests::{Outage, ValkeyCounters};
+//! use tower_api_key::{ConfigError, LimitLayer};
+//!
+//! async fn limits(url: &str) -> Result<LimitLayer, ConfigError> {
+//!     let counters = ValkeyCounters::connect(url).await?;
+//!     let nodes = NonZeroU32::new(4).expect("a number above zero");
+//!     Ok(LimitLayer::new().counters(counters, Outage::LocalShare(nodes)))
+//! }
+//! # tokio::runtime::Runtime::new().unwrap().block_on(async {
+//! # assert!(limits("redis://127.0.0.1:1").await.is_err());
+//! # });
+//! # }
+//! ```
+//!
+//! After a failure, one request a second asks the store again, and the others are decided at once. The metric
+//! `tower_api_key_counters_away_total` counts them: see [alerts](super::operations#alerts). A service that starts while the server is away
+//! connects later: `ValkeyCountersBuilder::connect_lazy`.
+//!
 //! # Mistakes that are easy to make
 //!
 //! Where customers create keys themselves, a limit by key is one that they can multiply: let the owner share it (`/owner`).
+//!
+//! A server of Valkey that evicts when memory is short, or that loses its last writes when it is killed, forgets what was used: set
+//! `maxmemory-policy noeviction`, and `appendonly yes` with `appendfsync always` for quotas that are sold.
 //!
 //! A layer counts by itself: `LimitLayer::new()` for each route gives a key its allowance once for each. Create one, and add clones of it.
 //!
@@ -61,6 +104,5 @@
 //!   [`Reason::Limited`](crate::Reason::Limited), which names the limit.
 //! * Test keys have an allowance of their own, also by owner, so a test run uses up nothing that a customer pays for.
 //! * A page of another origin reads the headers only if the service exposes them, see [CORS](super::layers#cors).
-//! * Each process counts for itself: behind a load balancer, several allow as much each. A restarted process begins anew, also with quotas.
 
 // Layer 10 of 10: rim.

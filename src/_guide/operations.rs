@@ -54,6 +54,7 @@
 //! | `tower_api_key_rejections_total{reason="unavailable"}` | its rate above 1 % of all requests for five minutes | clients get 503, not 401 |
 //! | `tower_api_key_usage_backlog` | grows for ten minutes | counts are not written; from 100,000 on ([`UsageBuilder::backlog`](crate::usage::UsageBuilder::backlog)) they are lost |
 //! | `tower_api_key_usage_lost_total` | rises at all | admitted requests are missing in the bill |
+//! | `tower_api_key_counters_away_total` | its rate above zero for a minute | the store that counts [limits over a fleet](super::limits#a-fleet) does not answer: requests to keys with limits get 503, or are held to the share of their process |
 //! | `tower_api_key_lookups` | near 1,024, or sixteen times [`max_concurrent_lookups`](crate::AuthenticatorBuilder::max_concurrent_lookups) | a flood of unknown keys, or a slow database. Past it, the answer is 503 |
 //! | `tower_api_key_rejections_total{reason="unknown"}` | ten times the usual rate | a client guesses keys, or has lost its key |
 //! | misses among `tower_api_key_cache_hits_total` and `tower_api_key_cache_misses_total` | ten times the usual rate for ten minutes | everything is invalidated repeatedly: see [backups](#backups) |
@@ -77,6 +78,7 @@
 //! | WARN | `keys of the store were made with digesters that this node lacks, …`, with their fingerprints | at a start, and when they change |
 //! | WARN | `… failed`, with the kind of the error and its causes | once for each lookup, poll or batch, regardless of the number of waiting requests. With an open circuit breaker, once for each pause. `key management request failed`: each management request that gets 503 because the store is unavailable. `password verification failed` with a full queue: at most once a second |
 //! | WARN | `… timed out`, with the deadline | as `… failed` |
+//! | WARN | `counting a request failed: …`, with the causes | each request that asked the counter store in vain: one a second during an outage |
 //! | WARN | `key lookup failed: the key changed during each read` | each such request |
 //! | WARN | `circuit breaker opened: several calls of the key store failed in a row` | once for each pause of the circuit breaker |
 //! | WARN | `requests rejected: too many key lookups in progress` | at most once a second |

@@ -7,9 +7,11 @@
 
 // Layer 8 of 10: decision.
 
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::counters::Left;
 use crate::clock::{Clock, Day, Moment, Timestamp};
 use crate::limit::{Limit, Period, Span};
 
@@ -35,16 +37,6 @@ pub(super) struct Terms {
     /// The time in which the allowance of one request comes back, in nanoseconds. Of rates only.
     interval: u64,
     kind: Kind,
-}
-
-/// What is left of a limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct State {
-    pub(super) remaining: u64,
-    /// The time until the allowance is whole.
-    pub(super) whole_in: Duration,
-    /// The time until more requests are left than now, zero if no more can be.
-    pub(super) more_in: Duration,
 }
 
 /// What was used of one limit by one key or owner.
@@ -74,7 +66,16 @@ impl Now {
 
 impl Terms {
     pub(super) fn of(limit: &Limit) -> Self {
-        let requests = limit.requests();
+        Self::with(limit, limit.requests())
+    }
+
+    /// Returns the terms of a process that may make an equal part of the requests, rounded down, as one of `nodes`. `None` if that is none.
+    pub(super) fn share(limit: &Limit, nodes: NonZeroU32) -> Option<Self> {
+        let requests = limit.requests() / u64::from(nodes.get());
+        (requests > 0).then(|| Self::with(limit, requests))
+    }
+
+    fn with(limit: &Limit, requests: u64) -> Self {
         let (kind, interval) = match limit.span() {
             // Rounded up, so that no more than the requests fit into the window.
             Span::Window(window) => (Kind::Rate(window), nanos(window).div_ceil(requests)),
@@ -134,7 +135,7 @@ impl Terms {
 
     /// Returns what is left by a word.
     #[inline]
-    pub(super) fn state(&self, word: u64, now: Now) -> State {
+    pub(super) fn left(&self, word: u64, now: Now) -> Left {
         match self.kind {
             Kind::Rate(_) => {
                 let whole_in = word.saturating_sub(now.moment.nanos());
@@ -143,7 +144,7 @@ impl Terms {
                 let used_then = (self.requests - remaining).saturating_sub(1) * self.interval;
                 let [whole_in, more_in] =
                     [whole_in, whole_in.saturating_sub(used_then)].map(Duration::from_nanos);
-                State { remaining, whole_in, more_in }
+                Left::new(remaining, whole_in, more_in)
             }
             Kind::Quota(period) => {
                 let (number, used) = counted(word, period, now.wall);
@@ -152,7 +153,7 @@ impl Terms {
                     _ => end(period, number).saturating_since(now.wall),
                 };
                 let remaining = self.requests.saturating_sub(used);
-                State { remaining, whole_in: until_end, more_in: until_end }
+                Left::new(remaining, until_end, until_end)
             }
         }
     }

@@ -6,6 +6,7 @@ use std::error::Error;
 use std::fmt::{self, Write};
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
@@ -21,12 +22,19 @@ pub trait Counters: fmt::Debug + Send + Sync + 'static {
     /// Takes a request of this cost from all counts or from none, and returns what is left of each.
     ///
     /// A cost of zero takes nothing, and is never refused. A request that costs more than a limit has requests is always refused. The
-    /// returned future may be dropped at any moment: whether the request was taken is then unknown.
+    /// request waits for the returned future, which has to end within a time that the implementation sets, and may be dropped at any
+    /// moment: whether the request was taken is then unknown.
     ///
     /// # Errors
     ///
     /// When the counts cannot be read or written. Whether the request was taken is unknown.
     fn take<'a>(&'a self, counts: &'a [Count], cost: u64) -> Taking<'a>;
+}
+
+impl<C: Counters + ?Sized> Counters for Arc<C> {
+    fn take<'a>(&'a self, counts: &'a [Count], cost: u64) -> Taking<'a> {
+        (**self).take(counts, cost)
+    }
 }
 
 /// The future of [`Counters::take`].
@@ -291,11 +299,12 @@ mod tests {
             for limit in ["a=1/day", "a=1/day/owner"] {
                 let [first_id, second_id] = [&first, &second].map(|owner| count(&key("key_1", owner.clone()), limit));
                 prop_assert_eq!(first_id == second_id && limit.ends_with("owner"), first == second && limit.ends_with("owner"));
-                let tag = first_id.strip_prefix('{').and_then(|rest| rest.split_once('}')).unwrap();
-                prop_assert!(!tag.0.is_empty() && !tag.0.contains('{') && !tag.1.contains(['{', '}']));
+                let (tag, rest) = first_id.strip_prefix('{').and_then(|rest| rest.split_once('}')).unwrap();
+                let is_whole = !tag.is_empty() && !tag.contains('{') && !rest.contains(['{', '}']);
+                prop_assert!(is_whole, "{}", first_id);
                 prop_assert!(first_id.bytes().all(|byte| byte.is_ascii_graphic()));
                 let other = count(&key("key_2", first.clone()), "b=2/60s");
-                let same_tag = format!("{{{}}}", tag.0);
+                let same_tag = format!("{{{}}}", tag);
                 prop_assert!(other.starts_with(&same_tag), "all limits of a key are in one slot");
             }
         }

@@ -1,4 +1,4 @@
-//! The response future: a rejection, or the response of the inner service with the headers of the limits.
+//! The response future: a rejection, the answer of the counter store, or the response of the inner service with the headers of the limits.
 
 // Layer 8 of 10: decision.
 
@@ -7,66 +7,117 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use http::Response;
+use http::{Request, Response};
 use pin_project_lite::pin_project;
+use tower_service::Service;
 
 use super::headers::Allowance;
-use crate::reject::{Reason, Rejection};
+use super::limiter::{Asking, Decision};
+use crate::reject::{Reason, Rejection, RejectionBody};
 
 pin_project! {
     /// Response future for [`LimitRequests`](super::LimitRequests).
-    pub struct ResponseFuture<F, R> {
+    pub struct ResponseFuture<S, ReqBody>
+    where
+        S: Service<Request<ReqBody>>,
+    {
         #[pin]
-        state: State<F, R>,
+        state: State<S, ReqBody>,
     }
 }
 
 pin_project! {
     #[project = StateProjection]
-    enum State<F, R> {
-        Rejected { response: Option<R> },
-        Forwarded { #[pin] response: F, allowance: Option<Allowance> },
+    enum State<S, ReqBody>
+    where
+        S: Service<Request<ReqBody>>,
+    {
+        Rejected { response: Option<S::Response> },
+        Pending { asking: Asking, waiting: Option<Box<Waiting<S, ReqBody>>> },
+        Forwarded { #[pin] response: S::Future, allowance: Option<Allowance> },
     }
 }
 
-impl<F, R> ResponseFuture<F, R> {
-    pub(super) fn rejected(response: R) -> Self {
+/// A request that waits for the counter store, and the service that is ready for it.
+struct Waiting<S, ReqBody> {
+    inner: S,
+    request: Request<ReqBody>,
+}
+
+impl<S, ReqBody> ResponseFuture<S, ReqBody>
+where
+    S: Service<Request<ReqBody>>,
+{
+    pub(super) fn rejected(response: S::Response) -> Self {
         Self { state: State::Rejected { response: Some(response) } }
     }
 
-    pub(super) fn forwarded(response: F, allowance: Option<Allowance>) -> Self {
+    pub(super) fn forwarded(response: S::Future, allowance: Option<Allowance>) -> Self {
         Self { state: State::Forwarded { response, allowance } }
+    }
+
+    /// Creates the future of a request that waits, with the service that is ready for it.
+    pub(super) fn pending(asking: Asking, inner: S, request: Request<ReqBody>) -> Self {
+        Self { state: State::Pending { asking, waiting: Some(Box::new(Waiting { inner, request })) } }
     }
 }
 
-impl<F, B, E> Future for ResponseFuture<F, Response<B>>
+impl<S, ReqBody, ResBody> Future for ResponseFuture<S, ReqBody>
 where
-    F: Future<Output = Result<Response<B>, E>>,
+    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    ResBody: RejectionBody,
 {
-    type Output = F::Output;
+    type Output = Result<S::Response, S::Error>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project().state.project() {
-            StateProjection::Rejected { response } => {
-                Poll::Ready(Ok(response.take().expect("a future must not be polled after it has completed")))
-            }
-            StateProjection::Forwarded { response, allowance } => {
-                let mut response = ready!(response.poll(context))?;
-                // A layer inside has refused the request, and its headers say for how long.
-                let is_limited = is_limited(&response);
-                if let Some(allowance) = allowance.take().filter(|_| !is_limited) {
-                    allowance.set(response.headers_mut());
+        let mut this = self.project();
+        loop {
+            let next = match this.state.as_mut().project() {
+                StateProjection::Rejected { response } => {
+                    return Poll::Ready(Ok(response.take().expect(POLLED_AFTER_COMPLETION)));
                 }
-                Poll::Ready(Ok(response))
-            }
+                StateProjection::Forwarded { response, allowance } => {
+                    let mut response = ready!(response.poll(context))?;
+                    // A layer inside has refused the request, and its headers say for how long.
+                    let is_limited = is_limited(&response);
+                    if let Some(allowance) = allowance.take().filter(|_| !is_limited) {
+                        allowance.set(response.headers_mut());
+                    }
+                    return Poll::Ready(Ok(response));
+                }
+                StateProjection::Pending { asking, waiting } => {
+                    let decision = ready!(asking.as_mut().poll(context));
+                    waiting.take().expect(POLLED_AFTER_COMPLETION).resume(decision)
+                }
+            };
+            this.state.set(next);
         }
     }
 }
 
-impl<F, R> fmt::Debug for ResponseFuture<F, R> {
+const POLLED_AFTER_COMPLETION: &str = "a future must not be polled after it has completed";
+
+impl<S, ReqBody, ResBody> Waiting<S, ReqBody>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    ResBody: RejectionBody,
+{
+    fn resume(mut self, decision: Decision) -> State<S, ReqBody> {
+        match decision {
+            Ok(allowance) => State::Forwarded { response: self.inner.call(self.request), allowance },
+            Err(refusal) => State::Rejected { response: Some(refusal.into_response_to(&self.request)) },
+        }
+    }
+}
+
+impl<S, ReqBody> fmt::Debug for ResponseFuture<S, ReqBody>
+where
+    S: Service<Request<ReqBody>>,
+{
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.state {
             State::Rejected { .. } => "ResponseFuture(rejected)",
+            State::Pending { .. } => "ResponseFuture(pending)",
             State::Forwarded { .. } => "ResponseFuture(forwarded)",
         })
     }

@@ -6,13 +6,24 @@ use std::fmt::Write;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::bucket::{Now, State, Terms};
+use super::bucket::Terms;
+use super::counters::Left;
+use crate::clock::Timestamp;
 
 const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+
+/// The headers of a response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Headers {
+    None,
+    XRateLimit,
+    /// Those of the draft as well.
+    Draft11,
+}
 
 /// What the headers of a response say.
 #[derive(Debug)]
@@ -26,24 +37,38 @@ pub(super) struct Allowance {
 
 /// The fields of draft-ietf-httpapi-ratelimit-headers-11. Names need no escape: they are of letters, digits, `-` and `_`.
 #[derive(Debug, Default)]
-pub(super) struct Draft {
+struct Draft {
     policy: String,
     rate_limit: String,
 }
 
-impl Allowance {
-    pub(super) fn new(terms: &Terms, state: &State, now: Now) -> Self {
+impl Headers {
+    /// Returns what they say of a limit at this time, and in the draft's fields of `all`.
+    #[inline]
+    pub(super) fn allowance<'c>(
+        self,
+        (terms, left): (&Terms, &Left),
+        wall: Timestamp,
+        all: impl Iterator<Item = (&'c str, Terms, Left)>,
+    ) -> Option<Allowance> {
+        let draft = match self {
+            Self::None => return None,
+            Self::XRateLimit => None,
+            Self::Draft11 => {
+                let mut draft = Draft::default();
+                all.for_each(|(name, terms, left)| draft.add(name, &terms, &left));
+                Some(Box::new(draft))
+            }
+        };
         // Rounded up, as a client that comes at that time must not be too early.
-        let whole_in = state.whole_in.as_nanos().div_ceil(1_000_000);
-        let now = u128::try_from(now.wall.unix_millis()).unwrap_or(0);
+        let whole_in = left.whole_in.as_nanos().div_ceil(1_000_000);
+        let now = u128::try_from(wall.unix_millis()).unwrap_or(0);
         let reset = u64::try_from((now + whole_in).div_ceil(1_000)).unwrap_or(u64::MAX);
-        Self { limit: terms.requests(), remaining: state.remaining, reset, draft: None }
+        Some(Allowance { limit: terms.requests(), remaining: left.remaining, reset, draft })
     }
+}
 
-    pub(super) fn with_draft(self, draft: Draft) -> Self {
-        Self { draft: Some(Box::new(draft)), ..self }
-    }
-
+impl Allowance {
     /// Sets the headers, in place of those of services inside: two that disagree would help no client.
     pub(super) fn set(self, headers: &mut HeaderMap) {
         headers.insert(LIMIT, self.limit.into());
@@ -63,7 +88,7 @@ impl Allowance {
 
 impl Draft {
     /// Adds a limit.
-    pub(super) fn add(&mut self, name: &str, terms: &Terms, state: &State) {
+    fn add(&mut self, name: &str, terms: &Terms, left: &Left) {
         let Self { policy, rate_limit } = self;
         if !policy.is_empty() {
             policy.push_str(", ");
@@ -74,9 +99,9 @@ impl Draft {
         if let Some(window) = terms.kind().window() {
             let _ = write!(policy, ";w={}", window.as_secs());
         }
-        let _ = write!(rate_limit, r#""{name}";r={}"#, state.remaining);
-        if !state.more_in.is_zero() {
-            let seconds = state.more_in.as_secs() + u64::from(state.more_in.subsec_nanos() > 0);
+        let _ = write!(rate_limit, r#""{name}";r={}"#, left.remaining);
+        if !left.more_in.is_zero() {
+            let seconds = left.more_in.as_secs() + u64::from(left.more_in.subsec_nanos() > 0);
             let _ = write!(rate_limit, ";t={seconds}");
         }
     }

@@ -7,7 +7,10 @@ use std::sync::Arc;
 use tower_layer::Layer;
 
 use super::LimitRequests;
-use super::limiter::{Headers, Limiter};
+use super::counters::Counters;
+use super::headers::Headers;
+use super::limiter::Limiter;
+use super::outage::Outage;
 use crate::limit::Limits;
 use crate::reject::RequestHead;
 
@@ -42,6 +45,27 @@ impl LimitLayer {
     #[must_use]
     pub fn default_limits(self, limits: Limits) -> Self {
         self.with(|limiter| limiter.defaults(limits))
+    }
+
+    /// Counts in `counters`, which several processes share, instead of in this process. Each request to a key with limits then waits for
+    /// them. `outage` says what happens while they do not answer; after a failure, one request a second asks them.
+    ///
+    /// Layers that are given the same counters count together, if they are clones or not.
+    ///
+    /// ```
+    /// use std::num::NonZeroU32;
+    /// use tower_api_key::LimitLayer;
+    /// use tower_api_key::limit_requests::{Counters, Outage};
+    ///
+    /// fn limits(counters: impl Counters) -> LimitLayer {
+    ///     // Without the counters, each of four processes admits a quarter of each limit.
+    ///     let nodes = NonZeroU32::new(4).expect("a number above zero");
+    ///     LimitLayer::new().counters(counters, Outage::LocalShare(nodes))
+    /// }
+    /// ```
+    #[must_use]
+    pub fn counters(self, counters: impl Counters, outage: Outage) -> Self {
+        self.with(|limiter| limiter.counters(counters, outage))
     }
 
     /// Sets the cost of requests, 1 by default.

@@ -1,24 +1,29 @@
-//! The decision about a request: finds the buckets of its key, and takes it from all of them or from none.
+//! The decision about a request: finds the counts of its key, and what a response says of them.
 
 // Layer 8 of 10: decision.
 
-use std::cmp::Reverse;
 use std::fmt;
-use std::sync::Arc;
+use std::future::Future;
+use std::iter;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use http::Request;
+use http::{Request, Response};
 
-use super::bucket::{Bucket, Kind, Now, State, Terms};
+use super::bucket::Terms;
 use super::buckets::Buckets;
-use super::headers::{Allowance, Draft};
+use super::counters::{Count, Counters, Left, Taken};
+use super::fleet::{Fleet, FleetCounts};
+use super::headers::{Allowance, Headers};
+use super::local::{LocalCounts, NoRoom, tightness};
+use super::outage::Outage;
 use crate::cache::Entry;
-use crate::clock::Clock;
 use crate::limit::{Limit, Limits};
 use crate::principal::{Dependent, Principal, principal};
 use crate::reason::Limited;
-use crate::reject::{Reason, Rejection, RequestHead};
+use crate::reject::{Reason, Rejection, RejectionBody, RequestHead};
 
 /// The cost of a request.
 type Cost = dyn Fn(RequestHead<'_>) -> u64 + Send + Sync;
@@ -26,57 +31,48 @@ type Cost = dyn Fn(RequestHead<'_>) -> u64 + Send + Sync;
 /// What the layers share that were cloned from one another, and how one of them counts.
 #[derive(Clone)]
 pub(super) struct Limiter {
-    /// Which buckets an entry of the cache has, if any. Layers with the same id have the same buckets and defaults.
+    /// Which counts an entry of the cache has, if any. Layers with the same id have the same counts.
     id: u64,
+    /// The counts of this process: all, or those of its part while the store of the fleet is away.
     buckets: Arc<Buckets>,
+    fleet: Option<Arc<Fleet>>,
     defaults: Limits,
     /// `None`: each costs one.
     cost: Option<Arc<Cost>>,
     headers: Headers,
 }
 
-/// The headers of a response.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Headers {
-    None,
-    XRateLimit,
-    /// Those of the draft as well.
-    Draft11,
+/// The counts of a key, as an entry of the cache keeps them.
+enum Counts {
+    Local(LocalCounts),
+    Fleet(Arc<FleetCounts>),
 }
 
-/// The limits of a key with their buckets, as an entry of the cache keeps them.
-struct Counters {
-    /// The limiter that they belong to.
+/// The counts of a key for one limiter, and behind them those for the next one.
+struct Attachment {
     of: u64,
-    clock: Arc<dyn Clock>,
-    /// Whether one of them is a quota.
-    by_calendar: bool,
-    all: Box<[Counter]>,
+    counts: Counts,
+    next: OnceLock<Box<Attachment>>,
 }
 
-/// A limit and its bucket.
-struct Counter {
-    name: Arc<str>,
-    terms: Terms,
-    bucket: Arc<Bucket>,
+/// The most limiters whose counts an entry keeps. More find theirs anew for each request.
+const MOST_ATTACHED: usize = 8;
+
+/// What is decided about a request: it is forwarded, and its response gets these headers, or it is refused.
+pub(super) type Decision = Result<Option<Allowance>, Box<Refusal>>;
+
+/// A decision, or the answer of the counter store that it depends on.
+pub(super) enum Admission {
+    Decided(Decision),
+    Asking(Asking),
 }
+
+pub(super) type Asking = Pin<Box<dyn Future<Output = Decision> + Send>>;
 
 /// Why a request is not admitted, and the headers of its response.
 pub(super) struct Refusal {
-    pub(super) rejection: Rejection,
-    pub(super) allowance: Option<Allowance>,
-}
-
-/// A limit and its word after a request was admitted.
-struct Left<'c> {
-    counter: &'c Counter,
-    word: u64,
-}
-
-/// A limit that leaves no room for a request.
-struct UsedUp<'c> {
-    counter: &'c Counter,
-    wait: Duration,
+    rejection: Rejection,
+    allowance: Option<Allowance>,
 }
 
 impl Limiter {
@@ -84,6 +80,7 @@ impl Limiter {
         Self {
             id: next_id(),
             buckets: Arc::new(Buckets::new()),
+            fleet: None,
             defaults: Limits::default(),
             cost: None,
             headers: Headers::XRateLimit,
@@ -92,7 +89,11 @@ impl Limiter {
 
     /// Sets the limits of keys that have none of the same name.
     pub(super) fn defaults(self, defaults: Limits) -> Self {
-        Self { id: next_id(), buckets: Arc::new(Buckets::new()), defaults, ..self }
+        Self { defaults, ..self }.apart()
+    }
+
+    pub(super) fn counters(self, counters: impl Counters, outage: Outage) -> Self {
+        Self { fleet: Some(Arc::new(Fleet::new(counters, outage))), ..self }.apart()
     }
 
     pub(super) fn cost(self, cost: Arc<Cost>) -> Self {
@@ -103,169 +104,160 @@ impl Limiter {
         Self { headers, ..self }
     }
 
-    /// Counts a request, and returns the headers of its response.
-    pub(super) fn admit<B>(&self, request: &Request<B>) -> Result<Option<Allowance>, Box<Refusal>> {
+    fn apart(self) -> Self {
+        Self { id: next_id(), buckets: Arc::new(Buckets::new()), ..self }
+    }
+
+    /// Counts a request.
+    pub(super) fn admit<B>(self: &Arc<Self>, request: &Request<B>) -> Admission {
         static LAYER: Dependent = Dependent::new("`LimitLayer`");
         match principal(request.extensions(), &LAYER) {
             Ok(caller) if caller.entry().flags().is_limited() || !self.defaults.is_empty() => {
                 self.admit_limited(caller, request)
             }
-            Ok(_) => Ok(None),
+            Ok(_) => Admission::Decided(Ok(None)),
             // The layer outside has admitted it without a key: there is nothing to count it to.
-            Err(rejection) if *rejection.reason() == Reason::Missing => Ok(None),
-            Err(rejection) => Err(Box::new(Refusal { rejection, allowance: None })),
+            Err(rejection) if *rejection.reason() == Reason::Missing => Admission::Decided(Ok(None)),
+            Err(rejection) => Admission::Decided(Err(Refusal::new(rejection, None))),
         }
     }
 
-    fn admit_limited<B>(
-        &self,
-        caller: &Principal,
-        request: &Request<B>,
-    ) -> Result<Option<Allowance>, Box<Refusal>> {
+    fn admit_limited<B>(self: &Arc<Self>, caller: &Principal, request: &Request<B>) -> Admission {
         let cost = self.cost.as_ref().map_or(1, |cost| cost(request.into()));
-        let entry = caller.entry();
-        match entry.attached(|| Box::new(self.find(entry))).downcast_ref::<Counters>() {
-            Some(found) if found.of == self.id => self.count(caller, found, cost),
-            // Another limiter was first to see this entry.
-            _ => self.count(caller, &self.find(entry), cost),
+        match self.attached(caller.entry()) {
+            Some(Counts::Local(counts)) => Admission::Decided(self.count(caller, counts, cost)),
+            Some(Counts::Fleet(counts)) => self.ask(caller, counts, cost),
+            None => match self.find(caller.entry()) {
+                Counts::Local(counts) => Admission::Decided(self.count(caller, &counts, cost)),
+                Counts::Fleet(counts) => self.ask(caller, &counts, cost),
+            },
         }
     }
 
-    fn count(
-        &self,
-        caller: &Principal,
-        counters: &Counters,
-        cost: u64,
-    ) -> Result<Option<Allowance>, Box<Refusal>> {
-        let clock = &*counters.clock;
-        // A rate alone needs no calendar.
-        let needs_wall = counters.by_calendar || self.headers != Headers::None;
-        let mut now = if needs_wall { Now::coarse(clock) } else { Now::coarse_moment(clock) };
-        let mut outcome = take(&counters.all, cost, now, clock);
-        // The coarse clocks may be late by a tick. A client that has waited as told is not refused for that.
-        if outcome.as_ref().is_err_and(|used_up| used_up.wait <= clock.tick()) {
-            now = Now::exact(clock);
-            outcome = take(&counters.all, cost, now, clock);
+    /// Returns the counts that the entry keeps for this limiter.
+    #[inline]
+    fn attached<'e>(&self, entry: &'e Entry) -> Option<&'e Counts> {
+        let attachment = || Attachment { of: self.id, counts: self.find(entry), next: OnceLock::new() };
+        let first = entry.attached(|| Box::new(attachment())).downcast_ref::<Attachment>()?;
+        if first.of == self.id {
+            return Some(&first.counts);
         }
-        match outcome {
-            Ok(_) if self.headers == Headers::None => Ok(None),
-            Ok(tightest) => {
-                Ok(tightest.map(|left| self.allowance(left.counter, &left.state(now), counters, now)))
-            }
-            Err(UsedUp { counter, wait }) => {
-                let rejection = caller.reject(Limited::new(Arc::clone(&counter.name), wait));
-                let allowance = (self.headers != Headers::None)
-                    .then(|| self.allowance(counter, &counter.state(now), counters, now));
-                Err(Box::new(Refusal { rejection, allowance }))
-            }
-        }
+        let next = |last: &&'e Attachment| Some(&**last.next.get_or_init(|| Box::new(attachment())));
+        let mut others = iter::successors(next(&first), next).take(MOST_ATTACHED - 1);
+        others.find(|other| other.of == self.id).map(|found| &found.counts)
     }
 
-    fn allowance(&self, counter: &Counter, state: &State, counters: &Counters, now: Now) -> Allowance {
-        let allowance = Allowance::new(&counter.terms, state, now);
-        if self.headers != Headers::Draft11 {
-            return allowance;
-        }
-        let mut draft = Draft::default();
-        for counter in &counters.all {
-            draft.add(&counter.name, &counter.terms, &counter.state(now));
-        }
-        allowance.with_draft(draft)
-    }
-
-    /// Finds the buckets of a key.
-    fn find(&self, entry: &Entry) -> Counters {
+    /// Finds the counts of a key.
+    fn find(&self, entry: &Entry) -> Counts {
         let record = entry.record();
         let clock = self.buckets.clock(&entry.issuer().clock);
         let has_own = |limit: &Limit| record.all_limits().any(|own| own.name() == limit.name());
         let defaults = self.defaults.iter().filter(|limit| !has_own(limit));
-        let counter = |limit: &Limit| {
-            let terms = Terms::of(limit);
-            let bucket = self.buckets.get(record, limit, terms.kind(), &*clock);
-            Counter { name: limit.name().into(), terms, bucket }
+        let counts = record.all_limits().chain(defaults).map(|limit| Count::new(record, limit.clone()));
+        match &self.fleet {
+            Some(_) => Counts::Fleet(Arc::new(FleetCounts::new(counts.collect(), clock))),
+            None => {
+                let counts = counts.map(|count| {
+                    let terms = Terms::of(count.limit());
+                    (count, terms)
+                });
+                Counts::Local(LocalCounts::find(counts, &self.buckets, clock))
+            }
+        }
+    }
+
+    /// Counts a request in this process.
+    fn count(&self, caller: &Principal, counts: &LocalCounts, cost: u64) -> Decision {
+        let (now, outcome) = counts.take(cost, self.headers != Headers::None);
+        let allowance = |limit: (&Terms, &Left)| {
+            let all = counts.iter().map(|counter| (&*counter.name, counter.terms, counter.left(now)));
+            self.headers.allowance(limit, now.wall, all)
         };
-        let all: Box<[Counter]> = record.all_limits().chain(defaults).map(counter).collect();
-        let by_calendar = all.iter().any(|counter| !matches!(counter.terms.kind(), Kind::Rate(_)));
-        Counters { of: self.id, clock, by_calendar, all }
-    }
-}
-
-impl Counter {
-    fn state(&self, now: Now) -> State {
-        self.terms.state(self.bucket.word(), now)
-    }
-
-    fn left(&self, word: u64) -> Left<'_> {
-        Left { counter: self, word }
-    }
-}
-
-/// Takes a request of this cost from all limits or from none, and returns what is left of the tightest. A free request is not counted.
-#[inline]
-fn take<'c>(
-    counters: &'c [Counter],
-    cost: u64,
-    now: Now,
-    clock: &dyn Clock,
-) -> Result<Option<Left<'c>>, UsedUp<'c>> {
-    match counters {
-        _ if cost == 0 => Ok(counters
-            .iter()
-            .map(|counter| counter.left(counter.bucket.word()))
-            .reduce(|left, other| left.tighter(other, now))),
-        [counter] => {
-            let taken = counter.bucket.spend(&counter.terms, cost, now);
-            taken.map(|word| Some(counter.left(word))).map_err(|wait| UsedUp { counter, wait })
-        }
-        _ => {
-            look(counters, cost, now)?;
-            take_each(counters, cost, now, clock)
+        match outcome {
+            Ok(_) if self.headers == Headers::None => Ok(None),
+            Ok(tightest) => {
+                Ok(tightest.and_then(|spent| allowance((&spent.counter.terms, &spent.left(now)))))
+            }
+            Err(NoRoom { counter, wait }) => {
+                let allowance = allowance((&counter.terms, &counter.left(now)));
+                Err(Refusal::limited(caller, Arc::clone(&counter.name), wait, allowance))
+            }
         }
     }
-}
 
-/// Looks at all limits, and returns the one for which a client would have to wait longest.
-fn look(counters: &[Counter], cost: u64, now: Now) -> Result<(), UsedUp<'_>> {
-    let used_up = counters.iter().filter_map(|counter| {
-        let wait = counter.terms.take(counter.bucket.word(), cost, now).err()?;
-        Some(UsedUp { counter, wait })
-    });
-    used_up.max_by_key(|used_up| used_up.wait).map_or(Ok(()), Err)
-}
-
-/// Takes a request from each limit. If another thread has used one up since all were looked at, those before it get their request back:
-/// until then, a third thread may find them used up that are not, but never room that is not there.
-fn take_each<'c>(
-    counters: &'c [Counter],
-    cost: u64,
-    now: Now,
-    clock: &dyn Clock,
-) -> Result<Option<Left<'c>>, UsedUp<'c>> {
-    let Some((counter, rest)) = counters.split_first() else { return Ok(None) };
-    let word = counter.bucket.spend(&counter.terms, cost, now).map_err(|wait| UsedUp { counter, wait })?;
-    match take_each(rest, cost, now, clock) {
-        Ok(left) => {
-            Ok(Some(left.into_iter().fold(counter.left(word), |left, other| left.tighter(other, now))))
+    /// Counts a request in the store of the fleet, unless that is known to be away.
+    fn ask(self: &Arc<Self>, caller: &Principal, counts: &Arc<FleetCounts>, cost: u64) -> Admission {
+        // OK because only a limiter with a fleet has found such counts.
+        let Some(fleet) = &self.fleet else { return Admission::Decided(Ok(None)) };
+        if !fleet.asks(counts.now()) {
+            return Admission::Decided(self.decide_without(fleet, caller, counts, cost));
         }
-        Err(used_up) => {
-            counter.bucket.give_back(&counter.terms, word, cost, clock);
-            Err(used_up)
-        }
-    }
-}
-
-impl Left<'_> {
-    fn state(&self, now: Now) -> State {
-        self.counter.terms.state(self.word, now)
+        let (limiter, fleet) = (Arc::clone(self), Arc::clone(fleet));
+        let (caller, counts) = (caller.clone(), Arc::clone(counts));
+        Admission::Asking(Box::pin(async move {
+            match fleet.take(&counts, cost).await {
+                Some(taken) => limiter.decide(&caller, &counts, &taken),
+                None => limiter.decide_without(&fleet, &caller, &counts, cost),
+            }
+        }))
     }
 
-    /// Returns that of which fewer requests are left; of two with as many, that which is whole later.
-    fn tighter(self, other: Self, now: Now) -> Self {
-        let order = |left: &Self| {
-            let state = left.state(now);
-            (state.remaining, Reverse(state.whole_in))
+    /// Decides by the answer of the store.
+    fn decide(&self, caller: &Principal, counts: &FleetCounts, taken: &Taken) -> Decision {
+        let all = || counts.with(taken.left());
+        match taken.used_up() {
+            None => {
+                let tightest = all().min_by_key(|(_, _, left)| tightness(left));
+                Ok(tightest
+                    .and_then(|(_, terms, left)| self.headers.allowance((&terms, &left), taken.at(), all())))
+            }
+            Some(used_up) => {
+                // OK because answers are checked.
+                let Some((name, terms, left)) = all().nth(used_up.index) else { return Ok(None) };
+                let allowance = self.headers.allowance((&terms, &left), taken.at(), all());
+                Err(Refusal::limited(caller, name, used_up.wait, allowance))
+            }
+        }
+    }
+
+    /// Decides while the store is away.
+    fn decide_without(&self, fleet: &Fleet, caller: &Principal, counts: &FleetCounts, cost: u64) -> Decision {
+        caller.entry().issuer().responses.counters_away();
+        let share = match fleet.outage {
+            Outage::LocalShare(nodes) => counts.share(nodes, &self.buckets, cost),
+            Outage::Refuse => None,
         };
-        if order(&other) < order(&self) { other } else { self }
+        match share {
+            Some(share) => self.count(caller, share, cost),
+            // A free request passes in any case.
+            None if cost == 0 => Ok(None),
+            None => Err(Refusal::new(caller.reject(Reason::Unavailable), None)),
+        }
+    }
+}
+
+impl Refusal {
+    fn new(rejection: Rejection, allowance: Option<Allowance>) -> Box<Self> {
+        Box::new(Self { rejection, allowance })
+    }
+
+    fn limited(
+        caller: &Principal,
+        limit: impl Into<Arc<str>>,
+        wait: Duration,
+        allowance: Option<Allowance>,
+    ) -> Box<Self> {
+        Self::new(caller.reject(Limited::new(limit, wait)), allowance)
+    }
+
+    /// Returns the response to `request`.
+    pub(super) fn into_response_to<B, R: RejectionBody>(self, request: &Request<B>) -> Response<R> {
+        let Self { rejection, allowance } = self;
+        let mut response = rejection.into_response_to(request);
+        if let Some(allowance) = allowance {
+            allowance.set(response.headers_mut());
+        }
+        response
     }
 }
 
@@ -274,6 +266,7 @@ impl fmt::Debug for Limiter {
         f.debug_struct("Limiter")
             .field("defaults", &self.defaults)
             .field("headers", &self.headers)
+            .field("fleet", &self.fleet)
             .finish_non_exhaustive()
     }
 }

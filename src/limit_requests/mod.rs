@@ -74,22 +74,35 @@
 //!
 //! The coarse clock of the authenticator decides: it is late by a tick at most (4 ms on Linux), so a window may get the requests that come
 //! back in one tick more. Before a refusal that a tick would change, the exact clock is read. If the wall clock is set back, a quota is not
-//! given again; one that was ahead by more than a period gives it once too often. Counts are in the memory of a process: several allow as much each, and a restarted one begins anew.
+//! given again; one that was ahead by more than a period gives it once too often.
+//!
+//! # Over a fleet
+//!
+//! Counts are in the memory of a process: several allow as much each, and a restarted one begins anew. Processes that are to hold a limit
+//! together share [`Counters`]. Each request to a key with
+//! limits then waits for them, and the layer is [told](Outage) what happens while they do not answer. [A guide](crate::_guide::limits#a-fleet)
+//! compares the choices.
 
 // Layer 8 of 10: decision.
 // Above `principal`; below the rim, which wraps it. Bottom to top, a file importing only those before it:
-// `counters`, `bucket`, `buckets`, `headers`, `limiter`, `future`, `service`, `layer`, `self`.
+// `counters`, `bucket`, `buckets`, `headers`, `local`, `process`, `outage`, `fleet`, `limiter`, `future`, `service`, `layer`, `self`.
 
 mod bucket;
 mod buckets;
 mod counters;
+mod fleet;
 mod future;
 mod headers;
 mod layer;
 mod limiter;
+mod local;
+mod outage;
+mod process;
 mod service;
 
 pub use counters::{Count, Counters, CountersError, CountersErrorKind, Left, Taken, Taking, UsedUp};
 pub use future::ResponseFuture;
 pub use layer::LimitLayer;
+pub use outage::Outage;
+pub use process::ProcessCounters;
 pub use service::LimitRequests;

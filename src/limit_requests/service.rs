@@ -2,6 +2,7 @@
 
 // Layer 8 of 10: decision.
 
+use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -9,7 +10,7 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::ResponseFuture;
-use super::limiter::{Limiter, Refusal};
+use super::limiter::{Admission, Limiter};
 use crate::inner_service::inner_service_accessors;
 use crate::reject::RejectionBody;
 
@@ -37,7 +38,7 @@ where
 {
     type Response = S::Response;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future, S::Response>;
+    type Future = ResponseFuture<S, ReqBody>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(context)
@@ -45,16 +46,18 @@ where
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         match self.limiter.admit(&request) {
-            Ok(allowance) => ResponseFuture::forwarded(self.inner.call(request), allowance),
-            Err(refusal) => {
-                let Refusal { rejection, allowance } = *refusal;
+            Admission::Decided(Ok(allowance)) => {
+                ResponseFuture::forwarded(self.inner.call(request), allowance)
+            }
+            Admission::Decided(Err(refusal)) => {
                 // Gives back what the inner service has reserved for this request, such as a permit.
                 self.inner = self.inner.clone();
-                let mut response = rejection.into_response_to(&request);
-                if let Some(allowance) = allowance {
-                    allowance.set(response.headers_mut());
-                }
-                ResponseFuture::rejected(response)
+                ResponseFuture::rejected(refusal.into_response_to(&request))
+            }
+            Admission::Asking(asking) => {
+                // The clone is not ready, and stays behind to be polled.
+                let clone = self.inner.clone();
+                ResponseFuture::pending(asking, mem::replace(&mut self.inner, clone), request)
             }
         }
     }

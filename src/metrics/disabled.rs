@@ -26,6 +26,8 @@ impl Metrics {
 
     pub(crate) fn rejected(&self, _: &'static str) {}
 
+    pub(crate) fn counters_away(&self) {}
+
     pub(crate) fn hit(&self) {}
 
     pub(crate) fn missed(&self) {}

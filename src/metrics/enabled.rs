@@ -7,9 +7,9 @@ use std::sync::Arc;
 use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
 
 use super::names::{
-    ADMISSIONS, BACKEND_ERRORS, CACHE_HITS, CACHE_MISSES, CIRCUIT_OPEN, FEED_LAG, FEED_LISTENING,
-    FEED_RESTARTS, INVALIDATIONS, LEASE_REMAINING, LOOKUPS, REJECTIONS, STALE_ADMISSIONS, USAGE_BACKLOG,
-    USAGE_LOST,
+    ADMISSIONS, BACKEND_ERRORS, CACHE_HITS, CACHE_MISSES, CIRCUIT_OPEN, COUNTERS_AWAY, FEED_LAG,
+    FEED_LISTENING, FEED_RESTARTS, INVALIDATIONS, LEASE_REMAINING, LOOKUPS, REJECTIONS, STALE_ADMISSIONS,
+    USAGE_BACKLOG, USAGE_LOST,
 };
 use crate::backend::{BackendErrorKind, Invalidation};
 use crate::health::FeedHealth;
@@ -28,6 +28,7 @@ struct Handles {
     errors: ByLabel,
     invalidations: ByLabel,
     restarts: Counter,
+    counters_away: Counter,
     hits: Counter,
     misses: Counter,
     lookups: Gauge,
@@ -68,6 +69,7 @@ impl Metrics {
             errors: by(BACKEND_ERRORS, "kind", &[&BackendErrorKind::LABELS[..], &NO_ANSWER].concat()),
             invalidations: by(INVALIDATIONS, "kind", &Invalidation::LABELS),
             restarts: count(FEED_RESTARTS),
+            counters_away: count(COUNTERS_AWAY),
             hits: count(CACHE_HITS),
             misses: count(CACHE_MISSES),
             lookups: measure(LOOKUPS),
@@ -102,6 +104,10 @@ impl Metrics {
 
     pub(crate) fn restarted(&self) {
         self.0.restarts.increment(1);
+    }
+
+    pub(crate) fn counters_away(&self) {
+        self.0.counters_away.increment(1);
     }
 
     #[inline]
@@ -180,6 +186,7 @@ fn describe() {
     describe_counter!(BACKEND_ERRORS, "Calls by the cache that the store did not answer, by kind.");
     describe_counter!(INVALIDATIONS, "Changes that invalidated cached entries, by kind.");
     describe_counter!(FEED_RESTARTS, "Restarts of the poller after its feed panicked.");
+    describe_counter!(COUNTERS_AWAY, "Requests whose limits were decided without the counter store.");
     describe_gauge!(LOOKUPS, "Lookups that run or wait to run.");
     describe_gauge!(CIRCUIT_OPEN, "1 while the circuit to the store is open because it gave no answer.");
     describe_gauge!(FEED_LAG, "Seconds since the last answered poll began.");

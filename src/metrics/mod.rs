@@ -15,6 +15,7 @@
 //! | [`BACKEND_ERRORS`] | counter | calls by the cache that the store did not answer, by `kind`: that of the error (see [`BackendErrorKind::label`](crate::backend::BackendErrorKind::label)), `panic` or `deadline` |
 //! | [`STALE_ADMISSIONS`] | counter | requests that were admitted by a stale entry (see [`stale_grace`](crate::AuthenticatorBuilder::stale_grace)), among the admissions |
 //! | [`INVALIDATIONS`] | counter | changes that invalidated cached entries, by `kind`: `revoked` and `changed` for a key, `everything` |
+//! | [`COUNTERS_AWAY`] | counter | requests whose limits were decided without the counter store (see [`Outage`](crate::limit_requests::Outage)) |
 //! | [`USAGE_BACKLOG`], [`USAGE_LOST`] | gauge, counter | counts of usage that wait to be written, and requests whose counts are lost |
 //!
 //! All have a label `authenticator`, which is `default` unless it is set by [`metrics_name`](crate::AuthenticatorBuilder::metrics_name),

@@ -32,3 +32,5 @@ pub const FEED_RESTARTS: &str = "tower_api_key_feed_restarts_total";
 pub const USAGE_BACKLOG: &str = "tower_api_key_usage_backlog";
 /// Requests whose counts will never be written.
 pub const USAGE_LOST: &str = "tower_api_key_usage_lost_total";
+/// Requests whose limits were decided without the counter store.
+pub const COUNTERS_AWAY: &str = "tower_api_key_counters_away_total";

@@ -91,6 +91,11 @@ impl ResponseConfig {
         Self { challenges, retry_after, prepared, respond: None, audit: None, metrics }
     }
 
+    /// Records that a limit of a caller was decided without the counter store.
+    pub(crate) fn counters_away(&self) {
+        self.metrics.counters_away();
+    }
+
     /// Returns the responses of an authenticator with the default configuration.
     pub(crate) fn unconfigured() -> Arc<Self> {
         static DEFAULT: LazyLock<Arc<ResponseConfig>> = LazyLock::new(|| {

@@ -55,3 +55,5 @@ pub(crate) fn feed_panicked(_: Duration, _: u64) {}
 pub(crate) fn circuit_opened(_: Duration) {}
 
 pub(crate) fn circuit_closed() {}
+
+pub(crate) fn counters_failed(_: &(dyn std::error::Error + 'static)) {}

@@ -137,6 +137,14 @@ pub(crate) fn usage_lost(requests: u64, why: &'static str) {
     tracing::error!(target: TARGET, requests, "usage counts lost: {why}");
 }
 
+pub(crate) fn counters_failed(error: &(dyn Error + 'static)) {
+    tracing::warn!(
+        target: TARGET,
+        error = causes(error),
+        "counting a request failed: limits are decided without the counter store, which is asked again once a second"
+    );
+}
+
 pub(crate) fn lookup_retries_exhausted(reads: usize) {
     tracing::warn!(target: TARGET, reads, "key lookup failed: the key changed during each read");
 }

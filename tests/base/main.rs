@@ -8,6 +8,7 @@ mod any_of;
 mod beside;
 mod cache;
 mod client;
+mod counters;
 mod dashboard;
 mod handlers;
 #[cfg(feature = "sqlite")]

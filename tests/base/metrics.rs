@@ -126,6 +126,36 @@ async fn a_request_that_passes_two_layers_of_one_authenticator_is_one_admission(
 }
 
 #[tokio::test]
+async fn requests_that_are_decided_without_the_counter_store_are_counted() {
+    use std::num::NonZeroU32;
+
+    use crate::counters::{Away, Behaviour};
+    use crate::limits::{Records, limited, status, within};
+    use tower_api_key::LimitLayer;
+    use tower_api_key::limit_requests::Outage;
+
+    let recorder = TestRecorder::default();
+    let key = limited("a=2/day");
+    let builder = Authenticator::builder(Records::new([&key]).backend()).metrics_name("api");
+    let (authenticator, clock) = recorder.build(|| support::build(builder));
+    let counters = Away::new(clock);
+    let away = || recorder.count(&recorder.metric(names::COUNTERS_AWAY));
+    let [refusing, sharing] = [Outage::Refuse, Outage::LocalShare(NonZeroU32::MIN)]
+        .map(|outage| within(authenticator.clone(), LimitLayer::new().counters(counters.clone(), outage)));
+    for (service, behaviour, expected, count) in [
+        (&refusing, Behaviour::Count, 200, 0),
+        (&refusing, Behaviour::Fail, 503, 1),
+        (&refusing, Behaviour::Fail, 503, 2),
+        (&sharing, Behaviour::Fail, 200, 3),
+        (&sharing, Behaviour::Fail, 200, 4),
+        (&sharing, Behaviour::Fail, 429, 5),
+    ] {
+        counters.set(behaviour);
+        assert_eq!((status(service, &key).await, away()), (expected, count));
+    }
+}
+
+#[tokio::test]
 async fn an_open_circuit_is_shown() {
     let recorder = TestRecorder::default();
     let store = Misbehaving::new(MemoryStore::new());

@@ -21,17 +21,17 @@ use tower_api_key::digest::Digest;
 use tower_api_key::{AuthenticateLayer, Authenticator, LimitLayer, Record};
 
 /// A service of any layers.
-type Service = BoxCloneSyncService<http::Request<Body>, Response<Body>, std::convert::Infallible>;
+pub(crate) type Service = BoxCloneSyncService<http::Request<Body>, Response<Body>, std::convert::Infallible>;
 
 /// Records that a test changes in any way, which takes effect at once.
 #[derive(Clone, Default)]
-struct Records {
+pub(crate) struct Records {
     all: Arc<Mutex<HashMap<Digest, Record>>>,
     changes: Arc<Mutex<Option<Invalidator>>>,
 }
 
 impl Records {
-    fn new<'k>(keys: impl IntoIterator<Item = &'k Key>) -> Self {
+    pub(crate) fn new<'k>(keys: impl IntoIterator<Item = &'k Key>) -> Self {
         let records = Self::default();
         *records.changes.lock().unwrap() = Some(Invalidator::new());
         for key in keys {
@@ -40,7 +40,7 @@ impl Records {
         records
     }
 
-    fn backend(&self) -> Probe<Answers> {
+    pub(crate) fn backend(&self) -> Probe<Answers> {
         let all = Arc::clone(&self.all);
         let backend = Probe::answering(move |digest| {
             let found = all.lock().unwrap().get(&digest).cloned();
@@ -49,7 +49,7 @@ impl Records {
         backend.invalidated_by(self.changes.lock().unwrap().as_ref().unwrap())
     }
 
-    fn change(&self, key: &Key, change: impl FnOnce(&mut Record)) {
+    pub(crate) fn change(&self, key: &Key, change: impl FnOnce(&mut Record)) {
         change(self.all.lock().unwrap().get_mut(&key.record.digest).unwrap());
         let changes = self.changes.lock().unwrap();
         changes.as_ref().unwrap().invalidate(Invalidation::of(&key.record));
@@ -57,7 +57,7 @@ impl Records {
 }
 
 /// Mints a key with limits.
-fn limited(limits: &str) -> Key {
+pub(crate) fn limited(limits: &str) -> Key {
     Key::mint().with(|record| record.limits = limits.parse().unwrap())
 }
 
@@ -67,22 +67,22 @@ fn service(records: &Records, layer: LimitLayer) -> (Service, Arc<ManualClock>) 
     (within(authenticator, layer), clock)
 }
 
-fn within(authenticator: Authenticator, layer: LimitLayer) -> Service {
+pub(crate) fn within(authenticator: Authenticator, layer: LimitLayer) -> Service {
     let service =
         ServiceBuilder::new().layer(AuthenticateLayer::new(authenticator)).layer(layer).service_fn(ok);
     BoxCloneSyncService::new(service)
 }
 
-async fn send(service: &Service, key: &Key) -> Response<Body> {
+pub(crate) async fn send(service: &Service, key: &Key) -> Response<Body> {
     service.clone().oneshot(key.bearer()).await.unwrap()
 }
 
-async fn status(service: &Service, key: &Key) -> u16 {
+pub(crate) async fn status(service: &Service, key: &Key) -> u16 {
     send(service, key).await.status().as_u16()
 }
 
 /// Sends requests until one is refused, and returns the number of those that were admitted.
-async fn use_up(service: &Service, key: &Key) -> u64 {
+pub(crate) async fn use_up(service: &Service, key: &Key) -> u64 {
     let mut admitted = 0;
     loop {
         match status(service, key).await {
@@ -100,7 +100,7 @@ fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
 }
 
 /// Returns the limit, the remaining requests and the reset.
-fn said(response: &Response<Body>) -> [u64; 3] {
+pub(crate) fn said(response: &Response<Body>) -> [u64; 3] {
     ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"]
         .map(|name| number(response.headers(), name).unwrap())
 }

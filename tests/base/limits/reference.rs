@@ -2,15 +2,17 @@
 //! instead of when it is back.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use support::{Key, START};
 use tower::ServiceExt;
-use tower_api_key::clock::{Clock, Day};
+use tower_api_key::clock::{Clock, Day, ManualClock};
 use tower_api_key::limit::{Limit, Limits, Per, Period, Span};
-use tower_api_key::{Environment, LimitLayer, Timestamp};
+use tower_api_key::limit_requests::{Outage, ProcessCounters};
+use tower_api_key::{Authenticator, Environment, LimitLayer, Timestamp};
 
 use super::{Records, limited, number};
 
@@ -247,13 +249,18 @@ fn seconds(time: Duration) -> u64 {
     (time.as_nanos().div_ceil(1_000_000_000) as u64).max(1)
 }
 
-async fn play(steps: Vec<Step>) -> Result<(), TestCaseError> {
+/// Plays steps against a layer that counts by the clock, which `counting` changes.
+async fn play(
+    steps: Vec<Step>,
+    counting: impl FnOnce(LimitLayer, &Arc<ManualClock>) -> LimitLayer,
+) -> Result<(), TestCaseError> {
     let mut keys = [limited(""), limited(""), limited("")];
     keys[2].record.environment = Environment::Test;
     let records = Records::new(&keys);
     let layer =
         LimitLayer::new().cost(|head| head.header("x-cost").unwrap().to_str().unwrap().parse().unwrap());
-    let (service, clock) = super::service(&records, layer);
+    let (authenticator, clock) = support::build(Authenticator::builder(records.backend()));
+    let service = super::within(authenticator, counting(layer, &clock));
     let mut reference = Reference::default();
     for (index, step) in steps.into_iter().enumerate() {
         match step {
@@ -288,14 +295,23 @@ async fn play(steps: Vec<Step>) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-#[test]
-fn every_response_is_as_the_reference_says() {
+fn run(cases: u32, counting: impl Fn(LimitLayer, &Arc<ManualClock>) -> LimitLayer) {
     let mut config = ProptestConfig::default();
     if std::env::var_os("PROPTEST_CASES").is_none() {
-        config.cases = 2_000;
+        config.cases = cases;
     }
     config.failure_persistence = None;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let outcome = TestRunner::new(config).run(&steps(), |steps| runtime.block_on(play(steps)));
+    let outcome = TestRunner::new(config).run(&steps(), |steps| runtime.block_on(play(steps, &counting)));
     outcome.unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+#[test]
+fn every_response_is_as_the_reference_says() {
+    run(2_000, |layer, _| layer);
+}
+
+#[test]
+fn every_response_by_counters_is_as_the_reference_says() {
+    run(300, |layer, clock| layer.counters(ProcessCounters::with_clock(Arc::clone(clock)), Outage::Refuse));
 }

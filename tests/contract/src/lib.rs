@@ -3,7 +3,8 @@
 //! A store has this crate as a dev-dependency, and runs the part of each trait that it implements by one macro:
 //! [`key_store!`], [`owner_store!`], [`plan_store!`], [`usage_store!`], [`audit_log!`]. A store in which a pepper can be replaced
 //! also runs [`further_digests!`]. Some parts need two traits: [`further_digests_of_owners!`],
-//! [`plans_of_owners!`], [`usage_of_owners!`] and [`audit_log_of_owners!`]. Each guarantee is a test with its own name.
+//! [`plans_of_owners!`], [`usage_of_owners!`] and [`audit_log_of_owners!`]. Each guarantee is a test with its own name. Counters of
+//! limits run [`counters!`] in the same way, and [`counters_of_each_request!`] if they count each request at once.
 //!
 //! ```
 //! use tower_api_key::MemoryStore;
@@ -35,6 +36,8 @@ pub mod authentication;
 pub mod caller;
 #[doc(hidden)]
 pub mod concurrency;
+#[doc(hidden)]
+pub mod counters;
 mod counting;
 #[doc(hidden)]
 pub mod delegates;
@@ -340,6 +343,39 @@ macro_rules! audit_log_of_owners {
         $crate::cases! { $open $(, $is_absent)? =>
             actors::a_change_that_is_rejected_has_no_entry,
             audit::a_purged_owner_is_forgotten_and_its_entries_stay,
+        }
+    };
+}
+
+/// Generates a test of each guarantee of counters: of a `Counters`. The time is that of the system.
+///
+/// The argument is an async function as in the [example](crate).
+#[macro_export]
+macro_rules! counters {
+    ($open:path $(, unless $is_absent:path)?) => {
+        $crate::cases! { $open $(, $is_absent)? =>
+            counters::as_many_requests_are_admitted_as_a_limit_has,
+            counters::a_request_takes_from_all_limits_or_from_none,
+            counters::a_request_takes_its_cost,
+            counters::a_free_request_takes_nothing_and_is_never_refused,
+            counters::a_request_that_costs_more_than_a_limit_has_is_always_refused,
+            counters::keys_that_share_a_limit_are_counted_together,
+            counters::what_shares_no_limit_is_counted_apart,
+            counters::a_changed_limit_keeps_what_was_used,
+            counters::many_tasks_are_admitted_exactly_as_often,
+            counters::a_rate_comes_back_evenly,
+        }
+    };
+}
+
+/// Generates a test of each guarantee of counters that count each request at once. They come in addition to those of [`counters!`].
+///
+/// The argument is an async function as in the [example](crate).
+#[macro_export]
+macro_rules! counters_of_each_request {
+    ($open:path $(, unless $is_absent:path)?) => {
+        $crate::cases! { $open $(, $is_absent)? =>
+            counters::what_is_left_is_known_after_each_request,
         }
     };
 }
