@@ -46,6 +46,8 @@ pub enum ConfigErrorKind {
     Permissions,
     /// The look of the console, or what its pages show.
     Console,
+    /// The address or a setting of a counter store.
+    Counters,
     /// A value that cannot be parsed: the [`invalid_value`](ConfigError::invalid_value) of the error.
     Value,
 }

@@ -91,6 +91,7 @@
 //! | `tonic` | the principal of a call, rejections as statuses, tonic's body |
 //! | `sqlite` | keys in an SQLite file, alone or in an application's own database |
 //! | `postgres` | keys in a PostgreSQL database, alone or among the tables of an application |
+//! | `valkey` | limits counted over a fleet, in Valkey or Redis |
 //! | `routes` | key management over HTTP: the routes of [`manage`], with their OpenAPI document; turns on `axum` |
 //! | `console` | pages on which customers and operators manage keys; turns on `routes` |
 //! | `openapi` | the security part of an application's OpenAPI document, from its layers and rules |

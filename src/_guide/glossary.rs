@@ -18,6 +18,7 @@
 //! | rate, quota | A limit in any window of seconds, which comes back evenly; one in a day or month of the calendar in UTC. |
 //! | plan | A named set of limits, which keys and organizations [refer to](crate::limit::Plan). |
 //! | allowance | What is left of a limit. |
+//! | counters | What counts requests to limits: each process by itself, or a [store](crate::limit_requests::Counters) that a fleet shares. |
 //! | actor | The caller that makes a change, and the rights that the change rests on: an [`Actor`](crate::backend::Actor). |
 //! | owner | The [organization, user or project](crate::Owner) that a key belongs to. |
 //! | session, opener | A visitor's stay on the pages of the [console](crate::backend::RecordKind::Sessions), and the actor that began it and makes its changes. |

@@ -75,6 +75,19 @@ impl Terms {
         (requests > 0).then(|| Self::with(limit, requests))
     }
 
+    /// Returns the terms with the interval rounded up to whole microseconds, for counters that have no smaller unit.
+    #[cfg(feature = "valkey")]
+    pub(super) fn in_micros(limit: &Limit) -> Self {
+        let terms = Self::of(limit);
+        Self { interval: terms.interval.next_multiple_of(1_000), ..terms }
+    }
+
+    /// Returns the time in which the allowance of one request comes back, in nanoseconds.
+    #[cfg(feature = "valkey")]
+    pub(super) fn interval(&self) -> u64 {
+        self.interval
+    }
+
     fn with(limit: &Limit, requests: u64) -> Self {
         let (kind, interval) = match limit.span() {
             // Rounded up, so that no more than the requests fit into the window.

@@ -79,13 +79,13 @@
 //! # Over a fleet
 //!
 //! Counts are in the memory of a process: several allow as much each, and a restarted one begins anew. Processes that are to hold a limit
-//! together share [`Counters`]. Each request to a key with
+//! together share [`Counters`]: those in Valkey or Redis, with the feature `valkey`, or those of the application. Each request to a key with
 //! limits then waits for them, and the layer is [told](Outage) what happens while they do not answer. [A guide](crate::_guide::limits#a-fleet)
 //! compares the choices.
 
 // Layer 8 of 10: decision.
 // Above `principal`; below the rim, which wraps it. Bottom to top, a file importing only those before it:
-// `counters`, `bucket`, `buckets`, `headers`, `local`, `process`, `outage`, `fleet`, `limiter`, `future`, `service`, `layer`, `self`.
+// `counters`, `bucket`, `buckets`, `headers`, `local`, `process`, `valkey`, `outage`, `fleet`, `limiter`, `future`, `service`, `layer`, `self`.
 
 mod bucket;
 mod buckets;
@@ -99,6 +99,8 @@ mod local;
 mod outage;
 mod process;
 mod service;
+#[cfg(feature = "valkey")]
+mod valkey;
 
 pub use counters::{Count, Counters, CountersError, CountersErrorKind, Left, Taken, Taking, UsedUp};
 pub use future::ResponseFuture;
@@ -106,3 +108,5 @@ pub use layer::LimitLayer;
 pub use outage::Outage;
 pub use process::ProcessCounters;
 pub use service::LimitRequests;
+#[cfg(feature = "valkey")]
+pub use valkey::{ValkeyCounters, ValkeyCountersBuilder};

@@ -19,10 +19,11 @@ use tower::util::MapRequestLayer;
 use tower::{Layer, Service, ServiceExt};
 use tower_api_key::axum::RouteRules;
 use tower_api_key::digest::Digester;
+use tower_api_key::limit_requests::{Outage, ValkeyCounters};
 use tower_api_key::manage::{KeyManager, ManageSettings, NewKey, routes};
 use tower_api_key::rules::PathRules;
 use tower_api_key::{
-    AuthenticateLayer, Authenticator, AuthenticatorBuilder, KeyFormat, MemoryStore, Principal,
+    AuthenticateLayer, Authenticator, AuthenticatorBuilder, KeyFormat, LimitLayer, MemoryStore, Principal,
     RequireScopeLayer, Scope, Source, SqliteStore, test_util,
 };
 
@@ -198,6 +199,11 @@ async fn reports() -> Vec<Report> {
     // A component that is no layer has one line in the process.
     let (reported, message) = logged(with_late(get(whoami)), with_key).await;
     let extracted = (reported.replace("once", "once in the process"), message);
+    let (reported, message) = logged(router().layer(layer()).layer(LimitLayer::new()), with_key).await;
+    let outside = (reported.replace("once", "once in the process"), message);
+    let limited = test_util::layer("test", |record| record.limits = "a=5/60s".parse().unwrap());
+    let away = ValkeyCounters::builder("redis://127.0.0.1:1").connect_lazy().unwrap();
+    let counted = LimitLayer::new().counters(away, Outage::Refuse);
     let log = Log::begin();
     let managed = Router::new().nest("/a", routes(manager, settings));
     let response = managed.oneshot(with_key().uri("/a/keys").body(Body::empty()).unwrap()).await.unwrap();
@@ -210,6 +216,8 @@ async fn reports() -> Vec<Report> {
     let by_path = PathRules::new([("/a", "a")]).unwrap();
     vec![
         logged(router().layer(layer()).layer(scope.clone()), with_key).await,
+        outside,
+        logged(router().layer(counted).layer(limited), with_key).await,
         extracted,
         panicked("panic of `test_util::assert_guarded`, in a test of the application", || {
             std::panic::resume_unwind(unguarded)

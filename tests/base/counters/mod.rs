@@ -3,6 +3,8 @@
 mod layer;
 mod outage;
 mod process;
+#[cfg(feature = "valkey")]
+mod valkey;
 
 use std::fmt;
 use std::future::pending;
