@@ -29,11 +29,23 @@ pub trait Counters: fmt::Debug + Send + Sync + 'static {
     ///
     /// When the counts cannot be read or written. Whether the request was taken is unknown.
     fn take<'a>(&'a self, counts: &'a [Count], cost: u64) -> Taking<'a>;
+
+    /// Returns whether a request of this cost can be decided without the counter store, by a part of the counts that this process holds.
+    ///
+    /// While the store does not answer, such requests are still passed to [`take`](Self::take). The default returns `false`.
+    fn holds(&self, counts: &[Count], cost: u64) -> bool {
+        let _ = (counts, cost);
+        false
+    }
 }
 
 impl<C: Counters + ?Sized> Counters for Arc<C> {
     fn take<'a>(&'a self, counts: &'a [Count], cost: u64) -> Taking<'a> {
         (**self).take(counts, cost)
+    }
+
+    fn holds(&self, counts: &[Count], cost: u64) -> bool {
+        (**self).holds(counts, cost)
     }
 }
 

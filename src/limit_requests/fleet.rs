@@ -11,7 +11,7 @@ use super::buckets::Buckets;
 use super::counters::{Count, Counters, CountersError, Left, Taken};
 use super::local::LocalCounts;
 use super::outage::{Circuit, Outage};
-use crate::clock::{Clock, Moment};
+use crate::clock::Clock;
 use crate::trace;
 
 /// The counters of a layer, which all its clones share.
@@ -34,16 +34,24 @@ impl Fleet {
         Self { counters: Box::new(counters), outage, circuit: Circuit::default() }
     }
 
-    /// Returns whether the next request asks the store.
-    pub(super) fn asks(&self, now: Moment) -> bool {
-        self.circuit.asks(now)
+    /// Returns whether a request is passed to the counters.
+    pub(super) fn asks(&self, counts: &FleetCounts, cost: u64) -> bool {
+        self.is_held(counts, cost) || self.circuit.asks(counts.clock.coarse_monotonic())
+    }
+
+    /// Returns whether a request needs no answer of the store, which is away.
+    fn is_held(&self, counts: &FleetCounts, cost: u64) -> bool {
+        self.circuit.is_open() && self.counters.holds(&counts.all, cost)
     }
 
     /// Asks the store. `None` if it does not answer, which is logged.
     pub(super) async fn take(&self, counts: &FleetCounts, cost: u64) -> Option<Taken> {
+        let is_held = self.is_held(counts, cost);
         match self.counters.take(&counts.all, cost).await.and_then(|taken| counts.check(taken)) {
             Ok(taken) => {
-                self.circuit.close();
+                if !is_held {
+                    self.circuit.close();
+                }
                 Some(taken)
             }
             Err(error) => {
@@ -58,11 +66,6 @@ impl Fleet {
 impl FleetCounts {
     pub(super) fn new(all: Box<[Count]>, clock: Arc<dyn Clock>) -> Self {
         Self { clock, all, share: OnceLock::new() }
-    }
-
-    /// Returns the time by which the store is asked again.
-    pub(super) fn now(&self) -> Moment {
-        self.clock.coarse_monotonic()
     }
 
     /// Returns the name and the terms of each limit, with what is left of it.

@@ -189,7 +189,7 @@ impl Limiter {
     fn ask(self: &Arc<Self>, caller: &Principal, counts: &Arc<FleetCounts>, cost: u64) -> Admission {
         // OK because only a limiter with a fleet has found such counts.
         let Some(fleet) = &self.fleet else { return Admission::Decided(Ok(None)) };
-        if !fleet.asks(counts.now()) {
+        if !fleet.asks(counts, cost) {
             return Admission::Decided(self.decide_without(fleet, caller, counts, cost));
         }
         let (limiter, fleet) = (Arc::clone(self), Arc::clone(fleet));

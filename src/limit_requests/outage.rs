@@ -37,6 +37,11 @@ pub(super) struct Circuit {
 }
 
 impl Circuit {
+    /// Returns whether the last answer was a failure.
+    pub(super) fn is_open(&self) -> bool {
+        self.retry_at.load(Ordering::Relaxed) != 0
+    }
+
     /// Returns whether this request asks the store.
     pub(super) fn asks(&self, now: Moment) -> bool {
         let retry_at = self.retry_at.load(Ordering::Relaxed);
