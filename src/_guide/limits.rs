@@ -59,6 +59,7 @@
 //! |---|---|---|
 //! | by each process: [`LimitLayer::new`](crate::LimitLayer::new) | each allows the limit. Good enough for rates that only keep a client from flooding the service | waits for nothing |
 //! | in Valkey or Redis: `ValkeyCounters`, feature `valkey` | exact, rates and quotas | waits for one call of the server, less than a millisecond within a data centre |
+//! | in PostgreSQL: [`PostgresCounters`](crate::limit_requests::PostgresCounters), feature `postgres` | never more than a quota; each process allows a whole rate | waits for nothing while a block lasts, for one statement when the next is taken |
 //! | by the application: [`Counters`](crate::limit_requests::Counters) | as it counts | waits for it |
 //!
 //! The counter store may be away, and the layer is told what happens then; a client never gets 401 for it:
@@ -88,6 +89,31 @@
 //! After a failure, one request a second asks the store again, and the others are decided at once. The metric
 //! `tower_api_key_counters_away_total` counts them: see [alerts](super::operations#alerts). A service that starts while the server is away
 //! connects later: `ValkeyCountersBuilder::connect_lazy`.
+//!
+//! ## Quotas in PostgreSQL
+//!
+//! A fleet that has a [`PostgresStore`](crate::PostgresStore) needs no other server for its quotas: nodes take them in blocks of a tenth of what
+//! is left, at most 100 requests, and spend these in memory.
+//!
+//! ```no_run
+//! # #[cfg(feature = "postgres")] {
+//! use tower_api_key::limit_requests::{Outage, PostgresCounters};
+//! use tower_api_key::{LimitLayer, PostgresStore};
+//!
+//! # tokio::runtime::Runtime::new().unwrap().block_on(async {
+//! let store = PostgresStore::open("postgres://keys@localhost/keys").await?;
+//! let counters = PostgresCounters::new(&store);
+//! let limits = LimitLayer::new().counters(counters.clone(), Outage::Refuse);
+//! // … and after the last request:
+//! counters.give_back().await?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! # }
+//! ```
+//!
+//! What is left of a block goes back after 30 s, or by `give_back`. A node that is killed keeps one block of each quota until the period ends:
+//! requests are [lost rather than admitted twice](crate::limit_requests::PostgresCounters#what-a-block-counts-as). While the database is away,
+//! nodes use their blocks on, and only requests beyond these are those of an outage.
 //!
 //! # Mistakes that are easy to make
 //!

@@ -168,8 +168,9 @@
 //! | deleting and disabling owners | 1 | 1 |
 //! | counts of usage, first uses | 1 | 1 |
 //! | notifications of changes, for each authenticator | 1 | |
+//! | blocks of quotas, with [`PostgresCounters`](crate::limit_requests::PostgresCounters) | 2 | |
 //!
-//! So a process with one authenticator uses up to 14 connections of a PostgreSQL server, and a hundred processes 1,400: set `max_connections`, or
+//! So a process with one authenticator uses up to 14 connections of a PostgreSQL server, 16 with quotas, and a hundred processes 1,400: set `max_connections`, or
 //! the `CONNECTION LIMIT` of the role, accordingly. Fewer connections work as well: five suffice for a server that responds in a millisecond.
 //! The connections for lookups and polls stay open, and one of each is opened with the store, so that no other work takes them; a poll whose
 //! own connection is busy uses one of lookups. The remaining connections, up to seven, come from your pool if you pass one to `with_pool`; those
@@ -230,7 +231,8 @@
 //! start at once: one migrates the tables while the rest wait. A version of the crate that is older than the tables refuses to start.
 //! Until the first release, so does one with another schema than that of the tables: it needs a new database.
 //!
-//! To shut down: stop accepting connections, let open requests end, call [`Usage::flush`](crate::usage::Usage::flush), then `close` the store. Without
+//! To shut down: stop accepting connections, let open requests end, call [`Usage::flush`](crate::usage::Usage::flush) and
+//! [`PostgresCounters::give_back`](crate::limit_requests::PostgresCounters::give_back), then `close` the store. Without
 //! the flush, the counts of one interval, 10 s, are lost, and an error in the log gives their number. A crash loses as many, as does
 //! `std::process::exit`, without a log message. So if the process ends with requests still open, as at a second signal, flush before:
 //! `examples/support/process.rs` shows how.
@@ -249,6 +251,7 @@
 //! | `tower_api_key_usage_total` | an owner, a day and an environment | with `tower_api_key_usage`, whose sums it holds: delete no rows of that by your own statement |
 //! | `tower_api_key_deleted_owner` | each deleted organization, user and project | by `purge_owner` |
 //! | `tower_api_key_usage_writer` | each process that counts | automatically, after a week without counts |
+//! | `tower_api_key_quota` (PostgreSQL) | each key or owner with a quota that nodes share, and each of its quotas | automatically, a day after the end of the period |
 //! | `tower_api_key_node` (PostgreSQL) | each node | automatically, an hour after it has ended, with the next node that registers |
 //!
 //! An open transaction that has written, in any database of the server, prevents trimming, and each poll reads all rows since its start: set
@@ -304,7 +307,8 @@
 //! # Backups
 //!
 //! After a restore, keys that were revoked after the backup are active again. Keep the log of changes outside of the database
-//! (`KeyManager::audit`), and repeat the revocations of the log before you admit requests.
+//! (`KeyManager::audit`), and repeat the revocations of the log before you admit requests. What was used of shared quotas since the backup can be
+//! used again.
 //!
 //! - SQLite: copy with `VACUUM INTO` or `.backup`, not with `cp` during use. Stop all processes before a copy is restored, and before a file of
 //!   the database is moved or deleted, including `keys.db-wal`: a process would keep using the file that it has open. It detects that with the

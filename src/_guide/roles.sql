@@ -14,6 +14,9 @@ GRANT SELECT, INSERT, UPDATE ON tower_api_key_usage, tower_api_key_usage_total T
 GRANT SELECT, INSERT, UPDATE, DELETE ON tower_api_key_usage_writer TO keys_node;
 GRANT UPDATE (last_used_at) ON tower_api_key TO keys_node;
 
+-- If quotas are shared by `PostgresCounters`.
+GRANT SELECT, INSERT, UPDATE, DELETE ON tower_api_key_quota TO keys_node;
+
 -- If passwords are accepted.
 GRANT SELECT ON tower_api_key_user TO keys_node;
 

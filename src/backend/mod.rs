@@ -125,6 +125,8 @@ pub(crate) use erased::BoxFuture;
 pub(crate) use erased::ErasedBackend;
 pub(crate) use invalidation::Apply;
 pub(crate) use last_manager::ManagerRule;
+#[cfg(feature = "postgres")]
+pub(crate) use sql::{BlockRequest, BlockReturn, QuotaBlock, QuotaTable};
 pub(crate) use usage::{Slot, merge};
 
 use std::future::Future;

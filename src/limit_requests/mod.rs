@@ -79,13 +79,13 @@
 //! # Over a fleet
 //!
 //! Counts are in the memory of a process: several allow as much each, and a restarted one begins anew. Processes that are to hold a limit
-//! together share [`Counters`]: those in Valkey or Redis, with the feature `valkey`, or those of the application. Each request to a key with
+//! together share [`Counters`]: those in Valkey or Redis, with the feature `valkey`, those of quotas in PostgreSQL, with the feature `postgres`, or those of the application. Each request to a key with
 //! limits then waits for them, and the layer is [told](Outage) what happens while they do not answer. [A guide](crate::_guide::limits#a-fleet)
 //! compares the choices.
 
 // Layer 8 of 10: decision.
 // Above `principal`; below the rim, which wraps it. Bottom to top, a file importing only those before it:
-// `counters`, `bucket`, `buckets`, `headers`, `local`, `process`, `valkey`, `outage`, `fleet`, `limiter`, `future`, `service`, `layer`, `self`.
+// `counters`, `bucket`, `buckets`, `headers`, `local`, `process`, `valkey`, `postgres`, `outage`, `fleet`, `limiter`, `future`, `service`, `layer`, `self`.
 
 mod bucket;
 mod buckets;
@@ -97,6 +97,8 @@ mod layer;
 mod limiter;
 mod local;
 mod outage;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod process;
 mod service;
 #[cfg(feature = "valkey")]
@@ -106,6 +108,8 @@ pub use counters::{Count, Counters, CountersError, CountersErrorKind, Left, Take
 pub use future::ResponseFuture;
 pub use layer::LimitLayer;
 pub use outage::Outage;
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresCounters;
 pub use process::ProcessCounters;
 pub use service::LimitRequests;
 #[cfg(feature = "valkey")]

@@ -63,4 +63,9 @@ pub trait DataSource<D: Database>: Clone + Debug + Send + Sync + 'static {
     ) -> Pin<Box<dyn Future<Output = Propagation> + Send + '_>> {
         Box::pin(Propagation::after(lease, at_most))
     }
+
+    /// Closes the connections that only this database has.
+    fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(ready(()))
+    }
 }

@@ -40,6 +40,8 @@ mod store;
 
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresStore;
+#[cfg(feature = "postgres")]
+pub(crate) use postgres::{BlockRequest, BlockReturn, QuotaBlock, QuotaTable};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
 pub use store::SqlStore;

@@ -2,7 +2,7 @@
 
 // Layer 3 of 10: storage.
 // Above `store` and `schema`; SQLite is beside it. Bottom to top, a file importing only those before it:
-// `dialect`, `schema_search`, `client_check`, `pooler`, `listener`, `node`, `fleet`, `replica`, `poll`, `self`.
+// `dialect`, `schema_search`, `client_check`, `pooler`, `listener`, `node`, `fleet`, `replica`, `poll`, `quota`, `self`.
 
 mod client_check;
 mod dialect;
@@ -11,8 +11,11 @@ mod listener;
 mod node;
 mod poll;
 mod pooler;
+mod quota;
 mod replica;
 mod schema_search;
+
+pub(crate) use quota::{BlockRequest, BlockReturn, QuotaBlock, QuotaTable};
 
 use std::fmt::Display;
 use std::future::Future;
@@ -70,6 +73,7 @@ pub struct Server {
     node_name: Box<str>,
     is_polling_only: bool,
     replica: Option<Replica>,
+    quotas: QuotaTable,
 }
 
 impl PostgresStore {
@@ -129,6 +133,7 @@ impl PostgresStore {
             node_name: node::default_name(),
             is_polling_only: false,
             replica: None,
+            quotas: QuotaTable::new(&pool, &adapt, namespace.clone()),
         };
         Ok(Self { connections: Arc::new(connections), namespace, invalidator, data_source })
     }
@@ -164,6 +169,11 @@ impl PostgresStore {
         let replica = Replica::new(pool, self.namespace.clone(), min_lsn);
         Self { data_source: Server { replica: Some(replica), ..self.data_source }, ..self }
     }
+
+    /// Returns the table of quotas.
+    pub(crate) fn quotas(&self) -> &QuotaTable {
+        &self.data_source.quotas
+    }
 }
 
 impl Database for Postgres {
@@ -194,6 +204,10 @@ impl DataSource<Postgres> for Server {
         at_most: Duration,
     ) -> Pin<Box<dyn Future<Output = Propagation> + Send + '_>> {
         Box::pin(self.fleet.wait(lease, at_most))
+    }
+
+    fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(self.quotas.close())
     }
 }
 

@@ -61,6 +61,7 @@ impl<D: Database> SqlStore<D> {
     /// Closes all connections, once the work in progress has ended.
     pub async fn close(&self) {
         self.connections.close().await;
+        self.data_source.close().await;
     }
 
     async fn write(&self, change: Write) -> Result<Written, BackendError> {

@@ -18,6 +18,7 @@ mod nodes;
 mod opening;
 mod plans;
 mod pooler;
+mod quotas;
 mod replicas;
 mod restoring;
 mod returning;

@@ -3,7 +3,7 @@
 mod announcing;
 mod following;
 mod full_disk;
-mod killed;
+pub(crate) mod killed;
 mod killed_metering;
 mod ledger;
 mod many;

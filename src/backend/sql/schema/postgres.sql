@@ -244,3 +244,14 @@ CREATE TABLE tower_api_key_usage_writer (
     batch  BIGINT NOT NULL,
     at     BIGINT NOT NULL DEFAULT (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT
 );
+
+-- Quotas of keys and owners that the nodes of a fleet share: what the nodes have taken in the last period, in blocks, and the size of the last
+-- block. The name of a count is a digest of its id, which may have the address of a user.
+CREATE TABLE tower_api_key_quota (
+    count_digest BYTEA PRIMARY KEY CHECK (octet_length(count_digest) = 32),
+    starts_at    BIGINT NOT NULL,
+    ends_at      BIGINT NOT NULL,
+    taken        BIGINT NOT NULL CHECK (taken >= 0),
+    granted      BIGINT NOT NULL
+);
+CREATE INDEX tower_api_key_quota_by_end ON tower_api_key_quota (ends_at);

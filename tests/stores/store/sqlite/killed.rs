@@ -145,18 +145,18 @@ fn start(file: &Path, life: &str, round: usize) -> Child {
 }
 
 /// This program, to run one test.
-pub(super) fn child(test: &str) -> Command {
+pub(crate) fn child(test: &str) -> Command {
     let mut command = Command::new(env::current_exe().unwrap());
     command.args(["--exact", test, "--nocapture"]);
     command
 }
 
 /// A child that does not outlive the test.
-pub(super) struct Killed(pub(super) Child);
+pub(crate) struct Killed(pub(crate) Child);
 
 impl Killed {
     /// Sends SIGKILL, and waits until the child is gone.
-    pub(super) fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.0.kill().unwrap();
         self.0.wait().unwrap();
     }

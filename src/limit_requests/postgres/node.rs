@@ -1,0 +1,271 @@
+//! A node that takes blocks: asks the database for them, one question for a count at a time, and gives them back.
+
+// Layer 8 of 10: decision.
+
+use std::error::Error;
+use std::fmt;
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
+
+use super::block::{Answer, Refill, Room};
+use super::blocks::Blocks;
+use crate::backend::{BackendError, BackendErrorKind, BlockRequest, QuotaTable};
+use crate::clock::{Clock, Moment, Timestamp};
+use crate::guarded_call::guarded_call;
+use crate::limit::Period;
+use crate::limit_requests::bucket::Now;
+use crate::limit_requests::buckets::Buckets;
+use crate::limit_requests::counters::{Count, CountersError};
+
+/// How long giving blocks back may take, or deleting counts of former periods. No request waits for it.
+const RETURN_TIMEOUT: Duration = Duration::from_secs(5);
+
+const PURGE_INTERVAL: Duration = Duration::from_secs(60 * 60);
+
+/// How a node takes blocks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Settings {
+    pub(super) largest_block: NonZeroU32,
+    pub(super) lease: Duration,
+    pub(super) timeout: Duration,
+}
+
+pub(super) struct Node {
+    pub(super) table: QuotaTable,
+    pub(super) settings: Settings,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) blocks: Blocks,
+    /// The rates, which are counted here.
+    pub(super) rates: Buckets,
+    /// The time of the database less the monotonic time, in nanoseconds.
+    offset: AtomicI64,
+    has_returner: AtomicBool,
+    /// Held while giving back, so that a shutdown waits for what has begun.
+    returning: tokio::sync::Mutex<()>,
+    /// Notified at the end.
+    dropped: Arc<Notify>,
+}
+
+/// A request that was taken from a block. It is given back with this, unless it is kept.
+pub(super) struct Reserved<'n> {
+    node: &'n Node,
+    id: &'n str,
+    ends_at: Timestamp,
+    cost: u64,
+}
+
+impl Node {
+    pub(super) fn new(table: QuotaTable, settings: Settings, clock: Arc<dyn Clock>) -> Self {
+        let offset = clock.wall().unix_millis().saturating_mul(1_000_000) - nanos(clock.monotonic());
+        Self {
+            table,
+            settings,
+            clock,
+            blocks: Blocks::default(),
+            rates: Buckets::new(),
+            offset: AtomicI64::new(offset),
+            has_returner: AtomicBool::new(false),
+            returning: tokio::sync::Mutex::default(),
+            dropped: Arc::default(),
+        }
+    }
+
+    pub(super) fn now(&self) -> Now {
+        Now::exact(&*self.clock)
+    }
+
+    /// Returns the time of the database, as of its last answer: late by the time of that answer at most, so that a client which waits for
+    /// the end of a period does not come too early. Before the first answer, the wall clock.
+    pub(super) fn time(&self, now: Now) -> Timestamp {
+        let time = nanos(now.moment).saturating_add(self.offset.load(Ordering::Relaxed));
+        Timestamp::from_unix_millis(time.div_euclid(1_000_000))
+    }
+
+    /// Takes a request from the block of a quota, for which it waits, or returns the end of the period in which there is no room.
+    pub(super) async fn reserve<'n>(
+        self: &'n Arc<Self>,
+        count: &'n Count,
+        period: Period,
+        cost: u64,
+    ) -> Result<Result<Reserved<'n>, Timestamp>, CountersError> {
+        let (id, requests) = (count.id(), count.limit().requests());
+        loop {
+            let now = self.now();
+            let mut refill = match self.blocks.change(id, |quota| match quota.spend(requests, cost, now) {
+                Room::Held(ends_at) => Ok(Ok(Reserved { node: self, id, ends_at, cost })),
+                Room::UsedUp(ends_at) => Ok(Err(ends_at)),
+                Room::Short(least) => Err(match &quota.refill {
+                    Some(refill) => refill.clone(),
+                    None => {
+                        // A free request takes nothing, and after a lost answer, the block may have been taken before.
+                        let takes_block = cost > 0 && !quota.is_uncertain;
+                        let most = if takes_block { self.settings.largest_block.get().into() } else { 0 };
+                        let wanted = BlockRequest { id: id.into(), period, requests, least, most };
+                        quota.refill.insert(self.ask(wanted)).clone()
+                    }
+                }),
+            }) {
+                Ok(decided) => return Ok(decided),
+                Err(refill) => refill,
+            };
+            let answer = refill.wait_for(|answer| !matches!(answer, Answer::Pending)).await;
+            match answer.as_deref() {
+                Ok(Answer::Failed(error)) => return Err(failure(error.kind(), Arc::clone(error))),
+                Ok(_) => {}
+                Err(gone) => return Err(CountersError::unavailable(gone.clone())),
+            }
+        }
+    }
+
+    /// Asks for a block, in a task: an answer is not lost with the request that has asked.
+    fn ask(self: &Arc<Self>, wanted: BlockRequest) -> Refill {
+        self.ensure_returner();
+        let (sender, receiver) = watch::channel(Answer::Pending);
+        let answer = Answer::failed(BackendError::unavailable("the question was given up"));
+        let question = Question { node: Arc::clone(self), wanted, answer, sender };
+        tokio::spawn(question.ask());
+        receiver
+    }
+
+    /// Spawns the task that gives blocks back, unless it runs.
+    fn ensure_returner(self: &Arc<Self>) {
+        if !self.has_returner.swap(true, Ordering::SeqCst) {
+            tokio::spawn(Returner(Arc::downgrade(self)).run(Arc::clone(&self.dropped)));
+        }
+    }
+
+    /// Gives back what was forgotten.
+    pub(super) async fn give_back(&self) -> Result<(), CountersError> {
+        let _guard = self.returning.lock().await;
+        loop {
+            let returns = self.blocks.next_returns();
+            if returns.is_empty() {
+                return Ok(());
+            }
+            let giving_back = self.table.give_back(&returns);
+            let given_back = guarded_call("return of quotas", RETURN_TIMEOUT, giving_back).await;
+            given_back.map_err(|error| {
+                let error = error.into_error(RETURN_TIMEOUT);
+                failure(error.kind(), error)
+            })?;
+        }
+    }
+
+    async fn purge(&self) {
+        while guarded_call("purge of quotas", RETURN_TIMEOUT, self.table.purge()).await.unwrap_or(false) {}
+    }
+}
+
+/// Omits the ids of counts, which may have addresses of users.
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.dropped.notify_one();
+    }
+}
+
+impl Reserved<'_> {
+    pub(super) fn keep(mut self) {
+        self.cost = 0;
+    }
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        self.node.blocks.restore(self.id, self.ends_at, self.cost);
+    }
+}
+
+/// A question for a block. Its outcome is told to all that wait once this is dropped, be it with its runtime.
+struct Question {
+    node: Arc<Node>,
+    wanted: BlockRequest,
+    answer: Answer,
+    sender: watch::Sender<Answer>,
+}
+
+impl Question {
+    async fn ask(mut self) {
+        let Self { node, wanted, .. } = &self;
+        let (began, limit) = (node.now(), node.settings.timeout);
+        // A failure is logged by the layer.
+        self.answer = match timeout(limit, node.table.take(wanted)).await {
+            Ok(Ok(block)) => {
+                let ended = node.now();
+                let offset = block.at_micros.saturating_mul(1_000).saturating_sub(nanos(ended.moment));
+                node.offset.store(offset, Ordering::Relaxed);
+                let lease = node.settings.lease;
+                let former = node.blocks.change(&wanted.id, |quota| quota.fill(&block, began, ended, lease));
+                if let Some((ends_at, rest)) = former {
+                    node.blocks.give_back(wanted.id.clone(), ends_at, rest);
+                }
+                Answer::Given
+            }
+            Ok(Err(error)) => Answer::failed(error),
+            Err(_) => Answer::failed(BackendError::unavailable(format!("no answer within {limit:?}"))),
+        };
+    }
+}
+
+impl Drop for Question {
+    fn drop(&mut self) {
+        let is_lost = matches!(self.answer, Answer::Failed(_));
+        self.node.blocks.change(&self.wanted.id, |quota| {
+            quota.refill = None;
+            quota.is_uncertain = is_lost;
+        });
+        self.sender.send_replace(std::mem::replace(&mut self.answer, Answer::Pending));
+    }
+}
+
+/// The task that gives back blocks whose lease has ended. Another may be spawned once it is dropped, be it with its runtime.
+struct Returner(Weak<Node>);
+
+impl Returner {
+    async fn run(self, dropped: Arc<Notify>) {
+        let mut purge_at = Moment::from_nanos(0);
+        while let Some(node) = self.0.upgrade() {
+            let pause = node.settings.lease / 2;
+            drop(node);
+            let _ = timeout(pause, dropped.notified()).await;
+            let Some(node) = self.0.upgrade() else { return };
+            let now = node.now();
+            node.blocks.release(now, false);
+            // A failure was logged.
+            let _ = node.give_back().await;
+            if now.moment >= purge_at {
+                node.purge().await;
+                purge_at = now.moment.saturating_add(PURGE_INTERVAL);
+            }
+        }
+    }
+}
+
+impl Drop for Returner {
+    fn drop(&mut self) {
+        if let Some(node) = self.0.upgrade() {
+            node.has_returner.store(false, Ordering::SeqCst);
+        }
+    }
+}
+
+fn failure(kind: BackendErrorKind, error: impl Into<Box<dyn Error + Send + Sync>>) -> CountersError {
+    match kind {
+        BackendErrorKind::Corrupt => CountersError::corrupt(error),
+        _ => CountersError::unavailable(error),
+    }
+}
+
+fn nanos(moment: Moment) -> i64 {
+    i64::try_from(moment.nanos()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,185 @@
+//! While the database is away or slow: blocks are used on, and no request is rejected for its key.
+
+use std::num::NonZeroU32;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use http::Response;
+use sqlx::PgConnection;
+use sqlx::{Connection, Executor as _};
+use support::{Body, Key, ok, store_with_key};
+use tower::util::BoxCloneSyncService;
+use tower::{ServiceBuilder, ServiceExt};
+use tower_api_key::backend::{KeyChange, KeyStore};
+use tower_api_key::clock::ManualClock;
+use tower_api_key::limit_requests::{Counters, CountersErrorKind, Outage, PostgresCounters};
+use tower_api_key::{AuthenticateLayer, Authenticator, LimitLayer, MemoryStore, PostgresStore};
+
+use super::{Database, counts, is_absent, node, taken, use_up};
+
+type Service = BoxCloneSyncService<http::Request<Body>, Response<Body>, std::convert::Infallible>;
+
+/// A service whose quotas are in a database.
+struct World {
+    service: Service,
+    keys: MemoryStore,
+    clock: Arc<ManualClock>,
+    store: PostgresStore,
+    database: Database,
+}
+
+impl World {
+    async fn new(outage: Outage) -> Self {
+        let database = Database::create().await;
+        let store = PostgresStore::open(&database.url()).await.unwrap();
+        let (keys, _) = store_with_key().await;
+        let (authenticator, clock) = support::authenticator(keys.clone());
+        let counters = PostgresCounters::new(&store).with_clock(Arc::clone(&clock));
+        let counters = counters.timeout(Duration::from_millis(200)).unwrap();
+        let service = within(authenticator, LimitLayer::new().counters(counters, outage));
+        Self { service, keys, clock, store, database }
+    }
+
+    async fn key(&self, limits: &str) -> Key {
+        let key = Key::mint().with(|record| record.limits = limits.parse().unwrap());
+        self.keys.change(KeyChange::insert(key.record.clone())).await.unwrap();
+        key
+    }
+
+    async fn send(&self, key: &Key) -> Response<Body> {
+        self.service.clone().oneshot(key.bearer()).await.unwrap()
+    }
+
+    async fn status(&self, key: &Key) -> u16 {
+        self.send(key).await.status().as_u16()
+    }
+}
+
+fn within(authenticator: Authenticator, layer: LimitLayer) -> Service {
+    let service =
+        ServiceBuilder::new().layer(AuthenticateLayer::new(authenticator)).layer(layer).service_fn(ok);
+    BoxCloneSyncService::new(service)
+}
+
+/// Holds a lock of the table until it is closed.
+async fn lock(database: &Database) -> PgConnection {
+    let mut connection = PgConnection::connect(&database.url()).await.unwrap();
+    connection.execute("BEGIN; LOCK TABLE tower_api_key_quota IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    connection
+}
+
+#[tokio::test]
+async fn blocks_are_used_on_and_requests_beyond_them_are_refused_as_an_outage() {
+    if is_absent() {
+        return;
+    }
+    let world = World::new(Outage::Refuse).await;
+    let (held, new) = (world.key("a=1000/month").await, world.key("a=1000/month").await);
+    assert_eq!(world.status(&held).await, 200);
+    world.store.close().await;
+    for second in 0..3 {
+        let refused = world.send(&new).await;
+        assert_eq!(refused.status(), 503, "second {second}");
+        assert_eq!(refused.headers()["retry-after"], "1");
+        assert!(!refused.headers().contains_key("www-authenticate"));
+        for _ in 0..33 {
+            assert_eq!(world.status(&held).await, 200, "a block of 100");
+            assert_eq!(world.status(&new).await, 503);
+        }
+        world.clock.advance(Duration::from_secs(1));
+    }
+    assert_eq!(world.status(&held).await, 503);
+}
+
+#[tokio::test]
+async fn a_local_share_decides_beyond_the_blocks() {
+    if is_absent() {
+        return;
+    }
+    let world = World::new(Outage::LocalShare(NonZeroU32::new(4).unwrap())).await;
+    let key = world.key("a=20/month").await;
+    for _ in 0..2 {
+        assert_eq!(world.status(&key).await, 200);
+    }
+    world.store.close().await;
+    for _ in 0..5 {
+        assert_eq!(world.status(&key).await, 200);
+    }
+    assert_eq!(world.status(&key).await, 429);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_does_not_answer_holds_up_one_request_a_second() {
+    if is_absent() {
+        return;
+    }
+    let world = World::new(Outage::Refuse).await;
+    let (held, new) = (world.key("a=1000/month").await, world.key("a=1000/month").await);
+    assert_eq!(world.status(&held).await, 200);
+    let locked = lock(&world.database).await;
+    assert_eq!(world.status(&new).await, 503);
+    for _ in 0..50 {
+        let mut request = pin!(world.send(&new));
+        let polled = request.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(polled.is_ready(), "it is refused at once");
+        assert_eq!(world.status(&held).await, 200);
+    }
+    drop(locked);
+    loop {
+        world.clock.advance(Duration::from_secs(1));
+        if world.status(&new).await == 200 {
+            break;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_is_dropped_while_it_waits_takes_nothing() {
+    if is_absent() {
+        return;
+    }
+    let database = Database::create().await;
+    let (node, clock) = node(&database).await;
+    let node = node.timeout(Duration::from_secs(20)).unwrap();
+    let counts = counts("a=500/month b=500/day");
+    let locked = lock(&database).await;
+    {
+        let mut taking = node.take(&counts, 1);
+        for _ in 0..10 {
+            assert!(taking.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+            tokio::task::yield_now().await;
+        }
+    }
+    drop(locked);
+    // The block of the dropped request is that of the next one.
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(use_up(&node, &counts).await, 500);
+    node.give_back().await.unwrap();
+    assert_eq!(taken(&database).await, 1_000);
+}
+
+#[tokio::test]
+async fn what_a_lost_answer_may_have_granted_is_not_asked_for_again() {
+    if is_absent() {
+        return;
+    }
+    let database = Database::create().await;
+    let (node, _clock) = node(&database).await;
+    let node = node.timeout(Duration::from_millis(50)).unwrap();
+    let counts = counts("a=1000/month");
+    assert!(super::admits(&node, &counts).await);
+    node.give_back().await.unwrap();
+    let locked = lock(&database).await;
+    let error = node.take(&counts, 1).await.unwrap_err();
+    assert_eq!(error.kind(), CountersErrorKind::Unavailable);
+    drop(locked);
+    let mut admitted = 1;
+    while admitted == 1 {
+        admitted += u64::from(node.take(&counts, 1).await.is_ok_and(|taken| taken.used_up().is_none()));
+    }
+    let largest_loss = 100;
+    let all = taken(&database).await.unsigned_abs();
+    assert!(all <= admitted + largest_loss, "the next block is of one request: {all}");
+}
