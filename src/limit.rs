@@ -1,4 +1,4 @@
-//! Limits of keys: how many requests may be made with a key, or by an owner; and plans, which name a set of them. Nothing is counted here.
+//! Limits of keys: how many requests may be made with a key, by an owner or by an organization; and plans, which name a set of them. Nothing is counted here.
 
 // Layer 1 of 10: words.
 // Above `error` and `text`; below `owner` and `record`, which have limits.
@@ -16,18 +16,19 @@ const MOST_LIMITS: usize = 8;
 const MOST_PER_SECOND: u64 = 1_000_000;
 const LONGEST_WINDOW: u64 = 31 * 24 * 60 * 60;
 
-/// A limit of requests: a rate or a quota, of a key or of its owner.
+/// A limit of requests: a rate or a quota, of a key, of its owner or of its organization.
 ///
 /// Its text is `NAME=REQUESTS/WINDOW`, where the window is a number of seconds such as `60s` for a rate, `day` or `month` for a quota; with
-/// `/owner` behind it, all keys of an owner share it.
+/// `/owner` behind it, all keys of an owner share it, and with `/organization` those of an organization and of all its projects.
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_api_key::limit::{Limit, Period};
+/// use tower_api_key::limit::{Limit, Per, Period};
 ///
 /// let burst = Limit::rate("burst", 100, Duration::from_secs(60))?;
 /// assert_eq!(burst.to_string(), "burst=100/60s");
 /// assert_eq!("monthly=50000/month/owner".parse(), Ok(Limit::quota("monthly", 50_000, Period::Month)?.per_owner()));
+/// assert_eq!("monthly=50000/month/organization".parse::<Limit>()?.per(), Per::Organization);
 /// assert!("none=0/60s".parse::<Limit>().is_err());
 /// # Ok::<(), tower_api_key::InvalidValue>(())
 /// ```
@@ -66,8 +67,11 @@ pub enum Per {
     /// Nothing: each key has its own.
     #[default]
     Key,
-    /// The keys of an owner.
+    /// The keys of an owner: of a project, of a user, or of an organization itself.
     Owner,
+    /// The keys of an organization and of all its projects, so that a customer gets no further allowance by a further project. For the keys of a
+    /// user, as [`Owner`](Self::Owner).
+    Organization,
 }
 
 /// The limits of a key or of a plan, each with another name. Empty by default, which limits nothing.
@@ -84,11 +88,23 @@ pub enum Per {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Limits(Box<[Limit]>);
 
-/// A named set of limits, which keys and organizations refer to. A change of it is in force for all of them at once.
+/// A named set of limits, which keys, organizations and users refer to. A change of it is in force for all of them at once.
+///
+/// Known by its [name](Plan::named) alone, it refers to the plan of this name in a store, and its limits are unknown: no authenticator admits a
+/// key with such a plan. One without limits is [`Plan::new`] with none.
+///
+/// ```
+/// use tower_api_key::limit::{Limits, Plan};
+///
+/// assert_eq!(Plan::named("free")?.limits(), None);
+/// assert_eq!(Plan::new("free", Limits::default())?.limits(), Some(&Limits::default()));
+/// # Ok::<(), tower_api_key::InvalidValue>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     name: Box<str>,
-    limits: Limits,
+    /// `None` if they are unknown, which is not the same as none.
+    limits: Option<Limits>,
 }
 
 impl Limit {
@@ -133,6 +149,12 @@ impl Limit {
     #[must_use]
     pub fn per_owner(self) -> Self {
         Self { per: Per::Owner, ..self }
+    }
+
+    /// Lets all keys of an organization and of its projects share it.
+    #[must_use]
+    pub fn per_organization(self) -> Self {
+        Self { per: Per::Organization, ..self }
     }
 
     /// Returns the name, by which a limit of a key takes the place of one of its plan.
@@ -199,8 +221,13 @@ impl Plan {
     ///
     /// When the name is not of 1 to 32 lower-case letters, digits, `-` and `_`.
     pub fn new(name: &str, limits: Limits) -> Result<Self, InvalidValue> {
-        check_name("plan", name)?;
-        Ok(Self { name: name.into(), limits })
+        Ok(Self::named(name)?.with_limits(limits))
+    }
+
+    /// Returns the plan with these limits in place of its own.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { limits: Some(limits), ..self }
     }
 
     /// Creates a plan by its name, as a reference to the one of this name in a store.
@@ -209,7 +236,8 @@ impl Plan {
     ///
     /// As for [`Plan::new`].
     pub fn named(name: &str) -> Result<Self, InvalidValue> {
-        Self::new(name, Limits::default())
+        check_name("plan", name)?;
+        Ok(Self { name: name.into(), limits: None })
     }
 
     /// Returns the name.
@@ -217,9 +245,34 @@ impl Plan {
         &self.name
     }
 
+    /// Returns the limits; `None` if the plan is known by its name alone.
+    pub fn limits(&self) -> Option<&Limits> {
+        self.limits.as_ref()
+    }
+
     /// Returns the limits.
-    pub fn limits(&self) -> &Limits {
-        &self.limits
+    ///
+    /// # Errors
+    ///
+    /// When the plan is known by its name alone.
+    pub(crate) fn known_limits(&self) -> Result<&Limits, InvalidValue> {
+        self.limits().ok_or_else(|| {
+            let name = &self.name;
+            invalid(format!(
+                "the plan `{name}` is given by its name alone: give it with its limits, by `Plan::new`"
+            ))
+        })
+    }
+}
+
+impl Per {
+    /// Returns the name in texts: `key`, `owner` or `organization`.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Owner => "owner",
+            Self::Organization => "organization",
+        }
     }
 }
 
@@ -242,7 +295,7 @@ impl fmt::Display for Limit {
         }
         match self.per {
             Per::Key => Ok(()),
-            Per::Owner => f.write_str("/owner"),
+            shared => write!(f, "/{}", shared.label()),
         }
     }
 }
@@ -253,10 +306,15 @@ impl FromStr for Limit {
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let form = || {
             invalid(
-                "a limit must have the form `NAME=REQUESTS/60s`, `NAME=REQUESTS/day` or `NAME=REQUESTS/month`",
+                "a limit must have the form `NAME=REQUESTS/60s`, `NAME=REQUESTS/day` or `NAME=REQUESTS/month`, with `/owner` or \
+                 `/organization` behind it if keys share it",
             )
         };
-        let (text, per) = text.strip_suffix("/owner").map_or((text, Per::Key), |rest| (rest, Per::Owner));
+        let shared = [Per::Owner, Per::Organization].into_iter().find_map(|per| {
+            let (rest, label) = text.rsplit_once('/')?;
+            (label == per.label()).then_some((rest, per))
+        });
+        let (text, per) = shared.unwrap_or((text, Per::Key));
         let (name, amount) = text.split_once('=').ok_or_else(form)?;
         let (requests, span) = amount.split_once('/').ok_or_else(form)?;
         let number = |digits: &str| {
@@ -320,9 +378,13 @@ mod tests {
 
     #[test]
     fn a_limit_has_one_text() {
-        for text in
-            ["burst=1/1s", "a=1000000/1s", "a=4294967295/month", "a_b-9=10/day/owner", "m=60/2678400s/owner"]
-        {
+        for text in [
+            "burst=1/1s",
+            "a=1000000/1s",
+            "a=4294967295/month",
+            "a_b-9=10/day/owner",
+            "m=60/2678400s/organization",
+        ] {
             let limit: Limit = text.parse().unwrap();
             assert_eq!(limit.to_string(), text);
         }
@@ -353,6 +415,10 @@ mod tests {
             "a=1/2678401s",
             "a=1/1s/key",
             "a=1/1s/owner/owner",
+            "a=1/1s/owner/organization",
+            "a=1/1s/project",
+            "a=1/organization",
+            "a=1/1s/Organization",
         ] {
             assert!(text.parse::<Limit>().is_err(), "{text}");
         }

@@ -66,12 +66,12 @@ impl Owner {
         }
     }
 
-    /// Returns the plan of the organization that owns the key or its project. `None` for a user, who may belong to several.
+    /// Returns the plan of the user, or of the organization that owns the key or its project.
     pub(crate) fn plan(&self) -> Option<&Plan> {
         match self {
             Self::Organization(own) => own.plan.as_ref(),
             Self::Project(own) => own.organization.plan.as_ref(),
-            Self::User(_) => None,
+            Self::User(own) => own.plan.as_ref(),
         }
     }
 
@@ -170,6 +170,9 @@ pub struct User {
     pub email: Box<str>,
     /// The memberships in organizations.
     pub memberships: Box<[Membership]>,
+    /// The plan of the user who signs in with a password, and of those of the user's keys that have none of their own; the plans of organizations
+    /// do not concern them. A store writes its name, and reads it with its current limits; in a list of members, it reads none.
+    pub plan: Option<Plan>,
     /// The password, if the user was looked up for a sign-in. Boxed, as every record holds this field.
     password: Option<Box<Password>>,
 }
@@ -194,7 +197,13 @@ impl User {
     pub fn new(email: impl Into<Box<str>>, memberships: impl IntoIterator<Item = Membership>) -> Self {
         let mut email = email.into();
         email.make_ascii_lowercase();
-        Self { email, memberships: memberships.into_iter().collect(), password: None }
+        Self { email, memberships: memberships.into_iter().collect(), plan: None, password: None }
+    }
+
+    /// Sets the plan.
+    #[must_use]
+    pub fn plan(self, plan: Plan) -> Self {
+        Self { plan: Some(plan), ..self }
     }
 
     /// Sets the hash of the password with which the user can sign in.

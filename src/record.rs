@@ -84,7 +84,7 @@ pub struct Record {
     pub labels: BTreeMap<String, String>,
     /// The limits of the key itself. None by default.
     pub limits: Limits,
-    /// The plan of the key, in place of that of its organization. A store writes its name, and reads it with its current limits.
+    /// The plan of the key, in place of that of its organization or user. A store writes its name, and reads it with its current limits.
     pub plan: Option<Plan>,
     /// The session that the record stands for, instead of a key. No [filter](crate::backend::KeyFilter) of keys selects it, and no
     /// authenticator admits it.
@@ -287,9 +287,10 @@ impl Record {
         self.sources.is_empty() || self.sources.contains(scheme)
     }
 
-    /// Returns the limits of the requests with the key: its own, and those of its plan, or else of its organization's, that have other names.
+    /// Returns the limits of the requests with the key: its own, and those of its plan, or else of its owner's, that have other names.
+    /// Those of a plan that is known by its name alone are missing; no authenticator admits a key with such a plan.
     pub fn all_limits(&self) -> impl Iterator<Item = &Limit> {
-        let of_plan = self.plan_in_force().into_iter().flat_map(|plan| plan.limits().iter());
+        let of_plan = self.plan_in_force().and_then(Plan::limits).into_iter().flat_map(Limits::iter);
         self.limits.iter().chain(of_plan.filter(|limit| !self.limits.has(limit.name())))
     }
 
@@ -298,7 +299,7 @@ impl Record {
         self.first_rotated_from.as_ref().unwrap_or(&self.id)
     }
 
-    /// Returns the plan of the key, or else that of its organization.
+    /// Returns the plan of the key, or else that of its organization or user.
     pub fn plan_in_force(&self) -> Option<&Plan> {
         self.plan.as_ref().or_else(|| self.owner.plan())
     }

@@ -76,12 +76,12 @@ fn of_plan(plan: &Plan, error: ManageError) -> Failure {
 }
 
 fn show(plans: &[Plan], as_json: bool) -> String {
-    let texts = |plan: &Plan| plan.limits().iter().map(Limit::to_string).collect::<Vec<_>>();
+    let limits = |plan: &Plan| plan.limits().into_iter().flat_map(Limits::iter).map(Limit::to_string).collect::<Vec<_>>();
     if as_json {
-        let value = |plan: &Plan| json!({ "name": plan.name(), "limits": texts(plan) });
+        let value = |plan: &Plan| json!({ "name": plan.name(), "limits": limits(plan) });
         return plans.iter().map(value).collect::<Value>().to_string();
     }
     let heads = ["NAME", "LIMITS"].map(str::to_owned);
-    let rows = plans.iter().map(|plan| [plan.name().to_owned(), plan.limits().to_string()]);
+    let rows = plans.iter().map(|plan| [plan.name().to_owned(), limits(plan).join(" ")]);
     table::of_rows(&[heads].into_iter().chain(rows).collect::<Vec<_>>())
 }

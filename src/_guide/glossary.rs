@@ -16,7 +16,7 @@
 //! | environment | Live or test: an [`Environment`](crate::Environment) accepts only its own keys. |
 //! | limit | The number of requests that a key or its owner may make: a [rate or a quota](crate::limit::Limit). |
 //! | rate, quota | A limit in any window of seconds, which comes back evenly; one in a day or month of the calendar in UTC. |
-//! | plan | A named set of limits, which keys and organizations [refer to](crate::limit::Plan). |
+//! | plan | A named set of limits, which keys, organizations and users [refer to](crate::limit::Plan). |
 //! | allowance | What is left of a limit. |
 //! | counters | What counts requests to limits: each process by itself, or a [store](crate::limit_requests::Counters) that a fleet shares. |
 //! | actor | The caller that makes a change, and the rights that the change rests on: an [`Actor`](crate::backend::Actor). |

@@ -16,7 +16,7 @@
 //! | let customers choose the environment or the sources of a key | [`across_environments`](crate::manage::ManageSettings::across_environments), [`sources`](crate::manage::ManageSettings::sources) |
 //! | let jobs replace their own keys | [`self_routes`](crate::manage::ManageSettings::self_routes); a thief of a key can do so as well |
 //! | let keys expire | [`NewKey::expires_at`](crate::manage::NewKey::expires_at); expiry is checked with each request |
-//! | keep data of yours with a key | [`NewKey::metadata`](crate::manage::NewKey::metadata), such as the plan; customers write [`labels`](crate::manage::NewKey::labels) only |
+//! | keep data of yours with a key | [`NewKey::metadata`](crate::manage::NewKey::metadata), such as the number of a contract; customers write [`labels`](crate::manage::NewKey::labels) only |
 //!
 #![cfg_attr(feature = "full", doc = "```")]
 #![cfg_attr(not(feature = "full"), doc = "```ignore")]

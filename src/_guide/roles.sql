@@ -6,6 +6,7 @@ GRANT SELECT ON tower_api_key_migration TO keys_node, keys_manager;
 -- Nodes: look up keys, poll changes, and are on the list of nodes.
 GRANT SELECT ON tower_api_key, tower_api_key_digest, tower_api_key_fingerprint, tower_api_key_plan,
     tower_api_key_organization, tower_api_key_membership, tower_api_key_change, tower_api_key_change_trim TO keys_node;
+GRANT SELECT (email, user_plan) ON tower_api_key_user TO keys_node;
 GRANT SELECT, INSERT, UPDATE, DELETE ON tower_api_key_node TO keys_node;
 GRANT SELECT, INSERT ON tower_api_key_epoch TO keys_node;
 

@@ -11,6 +11,7 @@ use crate::credential::Scheme;
 use crate::digest::{Digest, Digests};
 use crate::environment::Environment;
 use crate::key::KeyId;
+use crate::limit::{Limits, Plan};
 use crate::owner::{Owner, User};
 use crate::record::{KeyState, Record};
 use crate::rights::{Resource, Rights, ScopePolicy};
@@ -112,6 +113,8 @@ pub(crate) struct Grant {
     pub(crate) environment: Option<Environment>,
     pub(crate) sources: Box<[Scheme]>,
     pub(crate) keys_end_by: Option<Timestamp>,
+    pub(crate) limits: Limits,
+    pub(crate) plan: Option<Plan>,
 }
 
 /// The parts that [`KeyActor`] and [`UserActor`] have in common.

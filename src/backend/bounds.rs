@@ -8,6 +8,7 @@ use super::caller::Caller;
 use super::expiry::is_later;
 use super::{AuthorizedActor, BackendError, KeyFilter, KeyUpdate, ManagerRule, Rotation};
 use crate::clock::Timestamp;
+use crate::limit::Plan;
 use crate::quote::shorten;
 use crate::record::Record;
 use crate::scope::{Scope, Scopes};
@@ -34,8 +35,7 @@ impl Bounds {
         }
     }
 
-    /// Sets the defaults of a new key: the expiry and the sources that the caller's keys are limited to, and the limits and the plan of the
-    /// caller's own key.
+    /// Sets the defaults of a new key: the expiry and the sources that the caller's keys are limited to, and their limits and plan.
     pub(super) fn inherit(caller: &Caller, child: &mut Record) {
         if child.expires_at.is_none() {
             child.expires_at = caller.keys_end_by;
@@ -44,13 +44,11 @@ impl Bounds {
             child.sources = caller.sources.clone();
         }
         // A caller that is limited would get more by another key otherwise.
-        if let Some(own) = caller.key() {
-            if child.limits.is_empty() {
-                child.limits = own.limits.clone();
-            }
-            if child.plan.is_none() {
-                child.plan = own.plan.clone();
-            }
+        if child.limits.is_empty() {
+            child.limits = caller.limits.clone();
+        }
+        if child.plan.is_none() {
+            child.plan = caller.plan.clone();
         }
     }
 
@@ -74,12 +72,10 @@ impl Bounds {
             // For a caller with the sources of its key, the application may name other ones.
             check_sources(caller, child)?;
         }
-        let own = caller.key();
-        if own.map_or(!child.limits.is_empty(), |own| own.limits != child.limits) {
+        if child.limits != caller.limits {
             return Err(service_sets("limits"));
         }
-        let plan = |record: &Record| record.plan.as_ref().map(|plan| plan.name().to_owned());
-        if own.and_then(plan) != plan(child) {
+        if child.plan.as_ref().map(Plan::name) != caller.plan.as_ref().map(Plan::name) {
             return Err(service_sets("plan"));
         }
         check_expiry_limit(caller, child.expires_at)

@@ -8,6 +8,7 @@ use super::expiry::earlier;
 use crate::clock::Timestamp;
 use crate::credential::Scheme;
 use crate::digest::Digest;
+use crate::limit::{Limits, Plan};
 use crate::owner::Owner;
 use crate::record::Record;
 use crate::rights::{Rights, ScopePolicy};
@@ -23,6 +24,9 @@ pub(crate) struct Caller {
     pub(crate) sources: Box<[Scheme]>,
     /// The latest expiry of its keys.
     pub(crate) keys_end_by: Option<Timestamp>,
+    /// The limits and the plan of the keys that it creates.
+    pub(crate) limits: Limits,
+    pub(crate) plan: Option<Plan>,
     /// The key that it was admitted with. A caller that another login has authenticated has none.
     pub(crate) own_key: Option<Record>,
     /// The key that a session of a hand-over stands for. The session has less than that, so it is not its own; but it outlives it no more.
@@ -55,8 +59,10 @@ impl Caller {
         let sources = if grant.sources.is_empty() { self.sources } else { grant.sources };
         let within = [self.scopes].into_iter().chain(role).collect();
         let keys_end_by = earlier(grant.keys_end_by, self.keys_end_by);
+        let limits = if grant.limits.is_empty() { self.limits } else { grant.limits };
+        let plan = grant.plan.or(self.plan);
         let (scopes, policy, opener) = (grant.scopes, self.policy, self.own_key);
-        Self { scopes, policy, sources, keys_end_by, own_key: None, opener, within }
+        Self { scopes, policy, sources, keys_end_by, limits, plan, own_key: None, opener, within }
     }
 
     /// Returns the key by whose life that of other keys is bounded: that of the caller, or of the opener of its session.
@@ -79,8 +85,8 @@ impl From<AuthorizedActor> for Caller {
     fn from(AuthorizedActor { record, policy, session }: AuthorizedActor) -> Self {
         let grant = match session {
             Some(AuthorizedSession { grant: Some(grant), opener: SessionOpener::NotInStore, .. }) => {
-                let Grant { scopes, sources, keys_end_by, .. } = grant;
-                return Self { scopes, policy, sources, keys_end_by, ..Self::default() };
+                let Grant { scopes, sources, keys_end_by, limits, plan, .. } = grant;
+                return Self { scopes, policy, sources, keys_end_by, limits, plan, ..Self::default() };
             }
             Some(AuthorizedSession { grant, opener: SessionOpener::InStore { role }, .. }) => {
                 grant.map(|grant| (grant, role))
@@ -91,8 +97,16 @@ impl From<AuthorizedActor> for Caller {
         let by_password =
             matches!(&record.owner, Owner::User(own) if record.digest == Digest::of_user(&own.email));
         let sources = if by_password { Box::default() } else { record.sources.clone() };
-        let (scopes, keys_end_by) = (record.scopes.clone(), record.expires_at);
-        let own = Self { scopes, policy, sources, keys_end_by, own_key: Some(record), ..Self::default() };
+        let own = Self {
+            scopes: record.scopes.clone(),
+            policy,
+            sources,
+            keys_end_by: record.expires_at,
+            limits: record.limits.clone(),
+            plan: record.plan.clone(),
+            own_key: Some(record),
+            ..Self::default()
+        };
         match grant {
             Some((grant, role)) => own.limited(grant, role),
             None => own,

@@ -138,8 +138,9 @@ impl OwnerStore for MemoryStore {
 
 impl PlanStore for MemoryStore {
     async fn put_plan(&self, plan: &Plan) -> Result<(), BackendError> {
-        let is_changed = self.write().owners.plans.put(plan);
-        self.invalidate(is_changed.then_some(Invalidation::Everything));
+        self.write().owners.plans.put(plan)?;
+        // Also if it has these limits already: another call may have written them, and not have invalidated anything yet.
+        self.invalidate([Invalidation::Everything]);
         Ok(())
     }
 

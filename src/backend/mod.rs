@@ -3,7 +3,7 @@
 //! A [`Backend`] looks a record up by its digest. The result is a record, `None` or an error, and only the first two are ever
 //! cached. [`backend_fn`] makes one from a function. A backend that also keeps keys is a [`KeyStore`]; one that also keeps their
 //! owners is an [`OwnerStore`], and an application that keeps those itself implements [`OwnerResolver`]. A [`PlanStore`] keeps plans,
-//! which limit many keys at once. A [`UsageStore`] counts how often keys are used. Every change of keys and owners has an [`Actor`], which is authorized in the transaction of the change.
+//! which limit many keys at once; an application that gives plans itself gives them with their limits. A [`UsageStore`] counts how often keys are used. Every change of keys and owners has an [`Actor`], which is authorized in the transaction of the change.
 //!
 //! ```
 //! use tower_api_key::backend::{Backend, BackendError};

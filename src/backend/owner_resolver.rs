@@ -19,8 +19,10 @@ use crate::select::select;
 /// [`WithOwnerResolver`] combines it with a store of keys. An application without such tables uses those of an
 /// [`OwnerStore`](super::OwnerStore).
 pub trait OwnerResolver: Send + Sync + 'static {
-    /// Returns the organization with this id and the limits of its plan, if it has one, or `None` if it does not exist. Keys of an organization
-    /// that does not exist are unknown.
+    /// Returns the organization with this id, or `None` if it does not exist. Keys of an organization that does not exist are unknown.
+    ///
+    /// A plan is returned with its limits, by [`Plan::new`](crate::limit::Plan::new). One that is known by its name alone is looked up nowhere: the
+    /// requests of its keys are rejected with 503, and the log says so.
     ///
     /// # Errors
     ///

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::forward::forward_to_arc;
 use super::{Actor, Backend, BackendError};
+use crate::limit::Plan;
 use crate::owner::{Membership, Organization, Owner, Project, User};
 use crate::password_hash::PasswordHash;
 use crate::record::Revocation;
@@ -131,6 +132,8 @@ pub struct OwnerChange {
 pub enum OwnerAction {
     /// See [`OwnerChange::put_organization`].
     PutOrganization(Organization),
+    /// See [`OwnerChange::set_organization_plan`].
+    SetOrganizationPlan(Box<str>, Option<Plan>),
     /// See [`OwnerChange::delete_organization`].
     DeleteOrganization(Box<str>, Revocation),
     /// See [`OwnerChange::put_user`].
@@ -139,6 +142,8 @@ pub enum OwnerAction {
     SetPassword(Box<str>, Option<PasswordHash>),
     /// See [`OwnerChange::rehash`].
     Rehash(Box<str>, PasswordHash, PasswordHash),
+    /// See [`OwnerChange::set_user_plan`].
+    SetUserPlan(Box<str>, Option<Plan>),
     /// See [`OwnerChange::delete_user`].
     DeleteUser(Box<str>, Revocation),
     /// See [`OwnerChange::put_membership`].
@@ -162,10 +167,19 @@ impl From<OwnerAction> for OwnerChange {
 
 /// Each constructor creates a change by the application itself. [`by`](Self::by) sets another actor.
 impl OwnerChange {
-    /// Adds an organization, or changes whether it is disabled and requires single sign-on, and its plan, of which the store keeps the name.
-    /// Fails with [`Invalid`](super::BackendErrorKind::Invalid) if the store has no such plan.
+    /// Adds an organization with its plan, or changes whether it is disabled and requires single sign-on. The plan of one that is there stays:
+    /// [`set_organization_plan`](Self::set_organization_plan) changes it.
+    ///
+    /// Fails with [`Invalid`](super::BackendErrorKind::Invalid) if the store has no such plan, and with
+    /// [`Conflict`](super::BackendErrorKind::Conflict) if the organization is there and does not have the plan.
     pub fn put_organization(organization: Organization) -> Self {
         OwnerAction::PutOrganization(organization).into()
+    }
+
+    /// Sets or removes the plan of an organization, of which the store keeps the name. Fails with
+    /// [`Invalid`](super::BackendErrorKind::Invalid) if the store has no such plan.
+    pub fn set_organization_plan(id: &str, plan: Option<Plan>) -> Self {
+        OwnerAction::SetOrganizationPlan(id.into(), plan).into()
     }
 
     /// Deletes an organization with its projects and memberships, and revokes the keys of both. Its id cannot be used again until
@@ -187,6 +201,11 @@ impl OwnerChange {
     /// Replaces the hash of a password by another hash of the same password, unless it was changed meanwhile.
     pub fn rehash(email: &str, from: PasswordHash, to: PasswordHash) -> Self {
         OwnerAction::Rehash(lower(email), from, to).into()
+    }
+
+    /// Sets or removes the plan of a user, as [`set_organization_plan`](Self::set_organization_plan) does.
+    pub fn set_user_plan(email: &str, plan: Option<Plan>) -> Self {
+        OwnerAction::SetUserPlan(lower(email), plan).into()
     }
 
     /// Deletes a user with the memberships, and revokes the user's keys. The address cannot be used again until the user is

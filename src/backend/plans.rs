@@ -11,7 +11,7 @@ use crate::limit::Plan;
 
 /// A store that keeps plans beside the keys.
 ///
-/// A key refers to a plan, or else its organization does, and the store reads its limits with each key. So a changed plan is in force for
+/// A key refers to a plan, or else its organization or user does, and the store reads its limits with each key. So a changed plan is in force for
 /// all of them from the next request on, in each process by the end of its lease: a change invalidates
 /// [everything](super::Invalidation::Everything).
 ///
@@ -37,20 +37,21 @@ use crate::limit::Plan;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub trait PlanStore: Backend {
-    /// Adds a plan, or changes its limits. One that has these limits already stays as it is, and invalidates nothing.
+    /// Adds a plan, or changes its limits. One that has these limits already stays as it is, and invalidates everything in this process alone: a
+    /// call whose answer was lost may have made the change in another one.
     ///
     /// # Errors
     ///
-    /// If the store is unavailable.
+    /// [`Invalid`](super::BackendErrorKind::Invalid) if the plan is known by its [name](Plan::named) alone;
+    /// [`Unavailable`](super::BackendErrorKind::Unavailable) if the store is unavailable.
     fn put_plan(&self, plan: &Plan) -> impl Future<Output = Result<(), BackendError>> + Send;
 
-    /// Deletes a plan.
+    /// Deletes a plan, to which revoked keys refer no more from then on.
     ///
     /// # Errors
     ///
-    /// [`NotFound`](super::BackendErrorKind::NotFound) if it does not exist; [`Conflict`](super::BackendErrorKind::Conflict) if a key or an
-    /// organization refers to it, also a key that has ended and was not purged; [`Unavailable`](super::BackendErrorKind::Unavailable) if the
-    /// store is unavailable.
+    /// [`NotFound`](super::BackendErrorKind::NotFound) if it does not exist; [`Conflict`](super::BackendErrorKind::Conflict) if an organization, a
+    /// user or a key that is not revoked refers to it; [`Unavailable`](super::BackendErrorKind::Unavailable) if the store is unavailable.
     fn delete_plan(&self, name: &str) -> impl Future<Output = Result<(), BackendError>> + Send;
 
     /// Returns a plan.

@@ -113,6 +113,7 @@ fn in_words(limit: &Limit) -> String {
     let shared = match limit.per() {
         Per::Key => "",
         Per::Owner => " with all keys of the owner",
+        Per::Organization => " with all keys of the organization and its projects",
     };
     format!("{requests} {noun} {span}{shared}")
 }

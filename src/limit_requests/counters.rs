@@ -226,7 +226,8 @@ fn id(record: &Record, limit: &Limit) -> String {
         // The first key of its rotations: a rotation gives no new allowance.
         (Per::Key, _) => write!(id, "/key/{}", Escaped(record.first_of_rotations().as_str())),
         (Per::Owner, Some(project)) => write!(id, "/project/{}", Escaped(project)),
-        (Per::Owner, None) => Ok(()),
+        (Per::Organization, _) if kind == "organization" => id.write_str("/with-projects"),
+        (Per::Owner | Per::Organization, _) => Ok(()),
     };
     // OK because a `String` takes any text.
     let _ = write!(id, ":{}:{}:", record.environment, limit.name());
@@ -283,7 +284,16 @@ mod tests {
         assert!(is_shared(&second, "a=1/60s/owner", "a=1/60s/owner"));
         let replaced = Record { first_rotated_from: Some(first.id.clone()), ..of_acme("key_4") };
         assert!(is_shared(&replaced, "a=1/60s", "a=1/60s"), "a rotation");
+        let project = |own, id| key("key_5", Owner::project(Organization::new(own), id));
+        assert!(!is_shared(&project("acme", "p"), "a=1/60s/owner", "a=1/60s/owner"));
+        let whole = "a=1/60s/organization";
+        assert!(is_shared(&second, whole, whole) && is_shared(&project("acme", "p"), whole, whole));
+        assert!(!is_shared(&second, whole, "a=1/60s/owner"), "that of its own keys alone");
+        assert!(!is_shared(&project("other", "p"), whole, whole));
+        let ann = |id| key(id, Owner::user("ann@example.com", []));
+        assert_eq!(count(&ann("key_7"), whole), count(&ann("key_8"), "a=1/60s/owner"), "a user");
         second.environment = Environment::Test;
+        assert!(!is_shared(&second, whole, whole));
         assert!(!is_shared(&second, "a=1/60s/owner", "a=1/60s/owner"));
         for owner in [
             Owner::project(Organization::new("acme"), "acme"),

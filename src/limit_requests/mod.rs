@@ -66,11 +66,13 @@
 //! begins, in UTC. In one process, the count is exact, however many threads make requests; it survives evictions from the cache and changes
 //! of the key, and a key that replaces another by rotation is counted with it. A change of the requests of a rate keeps the time that was used,
 //! and that of a quota the requests; another window or period counts apart. Test keys and live keys are counted apart, also by owner. Keys that
-//! share a limit by owner should give it the same numbers, as those of one plan do.
+//! share a limit should give it the same numbers, as those of one plan do.
 //!
 //! A limit by key binds a customer who cannot create keys: each further key has an allowance of its own. Where customers create keys, set
-//! limits by owner, as [defaults](LimitLayer::default_limits) of the layer or in the plan of the organization: a key that a user creates
-//! who signed in without a key, or by a password, has no others. The owner is the organization, the project or the user that has the key.
+//! limits by owner, or by organization where they also create projects: as [defaults](LimitLayer::default_limits) of the layer, or in the plan of
+//! the organization or user. The owner is the organization, the project or the user that has the key. A key that a customer creates has the
+//! limits and the plan of the creating key, or those that the application gives to a
+//! [caller of another login](crate::manage::ExternalCaller::limits). A user who presents a password has the limits of the user's plan.
 //!
 //! The coarse clock of the authenticator decides: it is late by a tick at most (4 ms on Linux), so a window may get the requests that come
 //! back in one tick more. Before a refusal that a tick would change, the exact clock is read. If the wall clock is set back, a quota is not

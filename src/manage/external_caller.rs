@@ -11,6 +11,7 @@ use crate::clock::Timestamp;
 use crate::credential::Scheme;
 use crate::environment::Environment;
 use crate::error::{InvalidValue, InvalidValueKind};
+use crate::limit::{Limits, Plan};
 use crate::owner::Owner;
 use crate::principal::Principal;
 use crate::scope::{Requirement, Scopes};
@@ -121,6 +122,39 @@ impl ExternalCaller {
     #[must_use]
     pub fn keys_end_by(mut self, end: Timestamp) -> Self {
         self.caller.keys_end_by = Some(self.caller.keys_end_by.map_or(end, |earlier| earlier.min(end)));
+        self
+    }
+
+    /// Sets the limits of the keys that it creates. By default, those of the key that it was admitted with, or none. Successors have those of the
+    /// keys that they replace.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.caller.limits = limits;
+        self
+    }
+
+    /// Sets the plan of the keys that it creates, by its name. By default as the limits; keys without a plan have that of their organization or
+    /// user.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new()?.block_on(async {
+    /// use tower_api_key::limit::Plan;
+    /// use tower_api_key::manage::{ExternalCaller, KeyManager};
+    /// use tower_api_key::{KeyFormat, MemoryStore, Owner};
+    ///
+    /// let manager = KeyManager::new(MemoryStore::new(), KeyFormat::new("demo")?);
+    /// manager.put_plan(&Plan::new("free", "burst=10/60s/owner".parse()?)?).await?;
+    /// let ann = ExternalCaller::new("user:17", Owner::organization("acme"))?.plan(Plan::named("free")?);
+    /// let delegate = manager.on_behalf_of_external(ann);
+    /// let created = delegate.create(delegate.new_key()).await?;
+    /// assert_eq!(created.record().all_limits().count(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn plan(mut self, plan: Plan) -> Self {
+        self.caller.plan = Some(plan);
         self
     }
 

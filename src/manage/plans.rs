@@ -3,7 +3,7 @@
 // Layer 9 of 10: management.
 
 use super::{KeyManager, ManageError};
-use crate::backend::PlanStore;
+use crate::backend::{KeyStore, OwnerChange, OwnerStore, PlanStore};
 use crate::limit::Plan;
 
 /// Plans are the application's: each change is by itself, not by the [actor](KeyManager::acting_for) of the manager. Let no caller make one
@@ -33,6 +33,7 @@ impl<S: PlanStore> KeyManager<S> {
     ///
     /// # Errors
     ///
+    /// [`Invalid`](super::ManageErrorKind::Invalid) if the plan is known by its name alone;
     /// [`Unavailable`](super::ManageErrorKind::Unavailable) if the store fails.
     pub async fn put_plan(&self, plan: &Plan) -> Result<(), ManageError> {
         Ok(self.store.put_plan(plan).await?)
@@ -42,8 +43,8 @@ impl<S: PlanStore> KeyManager<S> {
     ///
     /// # Errors
     ///
-    /// [`NotFound`](super::ManageErrorKind::NotFound) without such a plan; [`Conflict`](super::ManageErrorKind::Conflict) if a key or an
-    /// organization has it, also a key that has ended and was not purged.
+    /// [`NotFound`](super::ManageErrorKind::NotFound) without such a plan; [`Conflict`](super::ManageErrorKind::Conflict) if an organization, a
+    /// user or a key has it. Revoked keys lose it instead.
     pub async fn delete_plan(&self, name: &str) -> Result<(), ManageError> {
         Ok(self.store.delete_plan(name).await?)
     }
@@ -64,5 +65,30 @@ impl<S: PlanStore> KeyManager<S> {
     /// [`Unavailable`](super::ManageErrorKind::Unavailable) if the store fails.
     pub async fn plans(&self, after: Option<&str>, limit: usize) -> Result<Vec<Plan>, ManageError> {
         Ok(self.store.plans(after, limit).await?)
+    }
+}
+
+/// Each change is by the [actor](KeyManager::acting_for) of the manager, which the store authorizes in the transaction of the change.
+impl<S: KeyStore + OwnerStore> KeyManager<S> {
+    /// Sets or removes the plan of an organization, by its name: that of its keys and of those of its projects which have none of their own.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`](super::ManageErrorKind::Invalid) if the store has no such plan; [`NotFound`](super::ManageErrorKind::NotFound) if it has no such
+    /// organization, which [`OwnerChange::put_organization`] adds with a plan; [`Forbidden`](super::ManageErrorKind::Forbidden) if the actor may not
+    /// make the change.
+    pub async fn set_organization_plan(&self, id: &str, plan: Option<Plan>) -> Result<(), ManageError> {
+        let change = OwnerChange::set_organization_plan(id, plan).by(self.actor.clone());
+        Ok(self.store.change_owner(change).await?)
+    }
+
+    /// Sets or removes the plan of a user, by its name: that of a sign-in by password, and of the keys of the user which have none of their own.
+    ///
+    /// # Errors
+    ///
+    /// As for [`set_organization_plan`](Self::set_organization_plan), without such a user.
+    pub async fn set_user_plan(&self, email: &str, plan: Option<Plan>) -> Result<(), ManageError> {
+        let change = OwnerChange::set_user_plan(email, plan).by(self.actor.clone());
+        Ok(self.store.change_owner(change).await?)
     }
 }

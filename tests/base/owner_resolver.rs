@@ -8,6 +8,7 @@ use tower_api_key::backend::{
     Backend, BackendError, BoxedChangeFeed, Invalidation, Invalidator, OwnerResolver, Subscriber,
     WithOwnerResolver,
 };
+use tower_api_key::limit::{Limits, Plan};
 use tower_api_key::owner::{Membership, Organization, User};
 use tower_api_key::{MemoryStore, Owner, Principal, Reason, Scopes};
 
@@ -85,6 +86,23 @@ async fn a_key_whose_owner_the_resolver_does_not_know_is_unknown() {
     ] {
         let (present, _) = world(&tables, owner).await;
         assert_eq!(present().await.unwrap_err(), Reason::Unknown);
+    }
+}
+
+#[tokio::test]
+async fn a_plan_that_is_known_by_its_name_alone_admits_no_key() {
+    let tables = Tables::new(&["acme"], &[]);
+    let put = |plan: Plan| *tables.organizations.lock().unwrap() = vec![Organization::new("acme").plan(plan)];
+    let owners = [Owner::organization("acme"), Owner::project(Organization::new("acme"), "p")];
+    put(Plan::named("free").unwrap());
+    for owner in &owners {
+        let (present, _) = world(&tables, owner.clone()).await;
+        assert_eq!(present().await.unwrap_err(), Reason::Unavailable);
+    }
+    put(Plan::new("free", Limits::default()).unwrap());
+    for owner in owners {
+        let (present, _) = world(&tables, owner).await;
+        assert_eq!(present().await.unwrap().limits().count(), 0, "a plan without limits");
     }
 }
 

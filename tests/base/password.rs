@@ -14,17 +14,19 @@ use support::{Key, revocation};
 use tokio::task::JoinSet;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_api_key::backend::{
-    Backend, BackendError, KeyChange, KeyStore, OwnerChange, OwnerStore, WriteBack,
+    Backend, BackendError, KeyChange, KeyStore, OwnerChange, OwnerStore, PlanStore, WriteBack,
 };
 use tower_api_key::clock::ManualClock;
 use tower_api_key::error::ConfigErrorKind;
+use tower_api_key::limit::Plan;
+use tower_api_key::manage::{ExternalCaller, KeyManager};
 use tower_api_key::owner::{Membership, Organization, PasswordHash};
 use tower_api_key::password::{PasswordErrorKind, PasswordLimits, Passwords};
 use tower_api_key::principal::Resource;
 use tower_api_key::test_util::{Behaviour, Misbehaving};
 use tower_api_key::{
-    AuthenticateLayer, Authenticator, Environment, MemoryStore, Owner, Principal, Reason, Requirement,
-    Scopes, Source,
+    AuthenticateLayer, Authenticator, Environment, KeyFormat, LimitLayer, MemoryStore, Owner, Principal,
+    Reason, Requirement, Scopes, Source,
 };
 
 const ANN: &str = "ann@example.com";
@@ -91,6 +93,33 @@ async fn a_person_is_known_by_the_right_password_and_reaches_what_the_role_may()
         assert!(ann.authorize(&read, Resource::Organization("other")).is_err());
         assert!(!format!("{ann:?}").contains("argon2"), "{ann:?}");
     }
+}
+
+#[tokio::test]
+async fn a_user_who_presents_a_password_is_held_to_the_plan() {
+    let passwords = light_passwords();
+    let store = store_with_ann(&passwords).await;
+    let plan = |limits: &str| Plan::new("free", limits.parse().unwrap()).unwrap();
+    store.put_plan(&plan("burst=2/60s all=5/day/owner")).await.unwrap();
+    store.change_owner(OwnerChange::set_user_plan(ANN, Some(plan("")))).await.unwrap();
+    let layer = AuthenticateLayer::new(over(store.clone(), passwords));
+    let service = layer.layer(LimitLayer::new().layer(service_fn(support::ok)));
+    let status = async |pair: &str| {
+        let pair = format!("Basic {}", STANDARD.encode(pair));
+        let response = service.clone().oneshot(support::request("authorization", &pair)).await.unwrap();
+        response.status().as_u16()
+    };
+    let password = format!("{ANN}:{SECRET}");
+    assert_eq!([status(&password).await, status(&password).await, status(&password).await], [200, 200, 429]);
+    // A key that she creates is limited as she is, and shares what all of her keys share.
+    let manager = KeyManager::new(store.clone(), KeyFormat::new("demo").unwrap());
+    let ann = ExternalCaller::new("user:17", Owner::user(ANN, [])).unwrap();
+    let delegate = manager.on_behalf_of_external(ann);
+    let key = delegate.create(delegate.new_key()).await.unwrap().reveal();
+    let key = format!("{ANN}:{}", key.as_str());
+    assert_eq!([status(&key).await, status(&key).await, status(&key).await], [200, 200, 429]);
+    store.put_plan(&plan("all=5/day/owner")).await.unwrap();
+    assert_eq!([status(&key).await, status(&password).await], [200, 429]);
 }
 
 #[tokio::test]

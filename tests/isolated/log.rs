@@ -14,7 +14,8 @@ use support::probe::{Call, Fault, Feed, Probe};
 use support::{Key, store_with_key};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_api_key::axum::RequireResourceLayer;
-use tower_api_key::backend::{BackendError, Invalidation, Invalidator};
+use tower_api_key::backend::{BackendError, Invalidation, Invalidator, backend_fn};
+use tower_api_key::limit::Plan;
 use tower_api_key::manage::{KeyManager, ManageError, ManageSettings, routes};
 use tower_api_key::usage::Usage;
 use tower_api_key::{
@@ -61,6 +62,21 @@ async fn a_corrupt_record_is_an_error_with_its_cause() {
     let errors = log.take("ERROR");
     assert_eq!(errors.len(), 1, "{errors:?}");
     assert!(errors[0].contains("kind=\"corrupt\"") && errors[0].contains("no such state"), "{}", errors[0]);
+}
+
+#[tokio::test]
+async fn a_plan_without_its_limits_is_an_error_that_says_what_to_give() {
+    let (log, _guard) = Log::begin();
+    let key = Key::mint().with(|record| record.plan = Some(Plan::named("free").unwrap()));
+    let record = key.record.clone();
+    let (authenticator, _clock) =
+        support::authenticator(backend_fn(move |_| ready(Ok(Some(record.clone())))));
+    let rejection = authenticator.authenticate(key.bearer().headers()).await.unwrap_err();
+    assert_eq!(*rejection.reason(), Reason::Unavailable);
+    let errors = log.take("ERROR");
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    let says = "the plan `free` is given by its name alone: give it with its limits, by `Plan::new`";
+    assert!(errors[0].contains("kind=\"corrupt\"") && errors[0].contains(says), "{}", errors[0]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -20,6 +20,7 @@ use crate::backend::{
 use crate::clock::Timestamp;
 use crate::digest::{Digest, Fingerprint};
 use crate::key::KeyId;
+use crate::limit::Plan;
 use crate::record::{KeyState, Record, Revocation};
 
 /// Keys, with their owners, their usage and their audit log.
@@ -172,6 +173,9 @@ impl Keys {
             return Err(BackendError::conflict());
         }
         self.owners.plans.check(record.plan.as_ref())?;
+        if record.owner.organizations().any(|own| own.plan.is_some()) || record.owner.plan().is_some() {
+            return Err(BackendError::invalid("the plan of an owner is not kept with a key"));
+        }
         DeletedOwner::that_block(&record.owner)
             .iter()
             .try_for_each(|deleted| self.owners.check_not_deleted(deleted))
@@ -368,14 +372,22 @@ impl Keys {
         (keys, invalidations)
     }
 
-    /// Deletes a plan that neither a key nor an organization has.
+    /// Deletes a plan that neither an owner nor a key has, apart from revoked keys, which lose it.
     pub(super) fn delete_plan(&mut self, name: &str) -> Result<(), BackendError> {
-        let organizations = self.owners.organizations.values().map(|own| own.plan.as_ref());
-        let plans = self.records.values().map(|record| record.plan.as_ref()).chain(organizations);
-        if plans.flatten().any(|plan| plan.name() == name) {
+        let is_it = |plan: &Plan| plan.name() == name;
+        let (revoked, others): (Vec<_>, Vec<_>) = self
+            .records
+            .values_mut()
+            .filter(|record| record.plan.as_ref().is_some_and(is_it))
+            .partition(|record| record.revoked.is_some());
+        if !others.is_empty() || self.owners.plans_of_owners().any(is_it) {
             return Err(BackendError::plan_in_use());
         }
-        if self.owners.plans.remove(name) { Ok(()) } else { Err(BackendError::no_plan()) }
+        if !self.owners.plans.remove(name) {
+            return Err(BackendError::no_plan());
+        }
+        revoked.into_iter().for_each(|record| record.plan = None);
+        Ok(())
     }
 
     pub(super) fn by_id_mut(&mut self, id: &KeyId) -> Option<&mut Record> {

@@ -6,7 +6,7 @@
 use super::keys::Keys;
 use crate::backend::deleted_owner::DeletedOwner;
 use crate::backend::{BackendError, Invalidation, KeyFilter, OwnerAction};
-use crate::owner::Owner;
+use crate::owner::{Organization, Owner, Password, User};
 use crate::record::Revocation;
 
 impl Keys {
@@ -18,7 +18,21 @@ impl Keys {
                 let id = organization.id.clone();
                 owners.check_not_deleted(&DeletedOwner::of_organization(&id))?;
                 owners.plans.check(organization.plan.as_ref())?;
-                owners.organizations.insert(id.clone(), organization);
+                let plan = match (owners.organizations.get(&id), organization.plan) {
+                    (Some(before), Some(plan))
+                        if before.plan.as_ref().is_none_or(|own| own.name() != plan.name()) =>
+                    {
+                        return Err(BackendError::other_plan());
+                    }
+                    (Some(before), _) => before.plan.clone(),
+                    (None, plan) => plan,
+                };
+                owners.organizations.insert(id.clone(), Organization { plan, ..organization });
+                Ok(self.affected_by_organization(&id))
+            }
+            OwnerAction::SetOrganizationPlan(id, plan) => {
+                owners.plans.check(plan.as_ref())?;
+                owners.organizations.get_mut(&id).ok_or_else(BackendError::no_owner)?.plan = plan;
                 Ok(self.affected_by_organization(&id))
             }
             OwnerAction::DeleteOrganization(id, revocation) => {
@@ -32,21 +46,25 @@ impl Keys {
             }
             OwnerAction::PutUser(email) => {
                 owners.check_not_deleted(&DeletedOwner::of_user(&email))?;
-                owners.users.entry(email.clone()).or_default();
+                owners.users.entry(email.clone()).or_insert_with(|| User::new(email.clone(), []));
                 Ok(self.affected_by_user(&email))
             }
             OwnerAction::SetPassword(email, hash) => {
-                *owners.users.get_mut(&email).ok_or_else(BackendError::no_owner)? = hash.map(Into::into);
+                let user = owners.users.get_mut(&email).ok_or_else(BackendError::no_owner)?;
+                *user = user.clone().with_password(hash);
                 Ok(vec![Invalidation::of_user(&email)])
             }
             OwnerAction::Rehash(email, from, to) => {
-                let password = owners.users.get_mut(&email).ok_or_else(BackendError::no_owner)?;
-                if let Some(password) = password
-                    && password.hash == from
-                {
-                    password.hash = to;
+                let user = owners.users.get_mut(&email).ok_or_else(BackendError::no_owner)?;
+                if let Some(password) = user.password().filter(|own| own.hash == from).cloned() {
+                    *user = user.clone().with(Some(Password { hash: to, ..password }));
                 }
                 Ok(vec![Invalidation::of_user(&email)])
+            }
+            OwnerAction::SetUserPlan(email, plan) => {
+                owners.plans.check(plan.as_ref())?;
+                owners.users.get_mut(&email).ok_or_else(BackendError::no_owner)?.plan = plan;
+                Ok(self.affected_by_user(&email))
             }
             OwnerAction::DeleteUser(email, revocation) => {
                 found(owners.users.remove(&email).is_some())?;

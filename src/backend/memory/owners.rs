@@ -8,14 +8,16 @@ use std::ops::Bound;
 use super::plans::Plans;
 use crate::backend::BackendError;
 use crate::backend::deleted_owner::DeletedOwner;
-use crate::owner::{Membership, Organization, Owner, Password, Project, User};
+use crate::limit::Plan;
+use crate::owner::{Membership, Organization, Owner, Project, User};
 use crate::record::Record;
 
 #[derive(Debug, Default)]
 pub(super) struct Owners {
     pub(super) plans: Plans,
     pub(super) organizations: BTreeMap<Box<str>, Organization>,
-    pub(super) users: BTreeMap<Box<str>, Option<Password>>,
+    /// Without memberships.
+    pub(super) users: BTreeMap<Box<str>, User>,
     /// The role and its scopes, by e-mail and organization.
     pub(super) memberships: BTreeMap<(Box<str>, Box<str>), Membership>,
     pub(super) projects: BTreeSet<(Box<str>, Box<str>)>,
@@ -34,10 +36,17 @@ impl Owners {
     }
 
     pub(super) fn user(&self, email: &str) -> Option<User> {
-        let password = self.users.get(email)?.clone();
+        let mut user = self.users.get(email)?.clone();
         let memberships = self.memberships.iter().filter(|((member, _), _)| **member == *email);
-        let current = memberships.map(|(_, membership)| self.current_membership(membership));
-        Some(User::new(email, current).with(password))
+        user.memberships = memberships.map(|(_, membership)| self.current_membership(membership)).collect();
+        user.plan = self.plans.current(user.plan.as_ref());
+        Some(user)
+    }
+
+    /// Returns the plans that organizations and users have.
+    pub(super) fn plans_of_owners(&self) -> impl Iterator<Item = &Plan> {
+        let organizations = self.organizations.values().map(|own| own.plan.as_ref());
+        organizations.chain(self.users.values().map(|own| own.plan.as_ref())).flatten()
     }
 
     pub(super) fn members(&self, organization: &str, after: Option<&str>, limit: usize) -> Vec<User> {

@@ -12,9 +12,11 @@ use crate::limit::Plan;
 pub(super) struct Plans(BTreeMap<Box<str>, Plan>);
 
 impl Plans {
-    /// Adds or replaces a plan, and returns whether that changes anything.
-    pub(super) fn put(&mut self, plan: &Plan) -> bool {
-        self.0.insert(plan.name().into(), plan.clone()).as_ref() != Some(plan)
+    /// Adds or replaces a plan.
+    pub(super) fn put(&mut self, plan: &Plan) -> Result<(), BackendError> {
+        plan.known_limits().map_err(BackendError::invalid)?;
+        self.0.insert(plan.name().into(), plan.clone());
+        Ok(())
     }
 
     /// Removes a plan, and returns whether it was there.

@@ -250,10 +250,12 @@ impl<'o> OwnerColumns<'o> {
                 let organization = plain(&own.organization)?;
                 Ok(Self { kind: "project", organization, project: Some(&own.id), ..none })
             }
-            Owner::User(own) if own.memberships.is_empty() => {
+            Owner::User(own) if own.memberships.is_empty() && own.plan.is_none() => {
                 Ok(Self { kind: "user", email: Some(&own.email), ..none })
             }
-            Owner::User(_) => Err(BackendError::invalid("the memberships of a user are not kept with a key")),
+            Owner::User(_) => {
+                Err(BackendError::invalid("the memberships and the plan of a user are not kept with a key"))
+            }
         }
     }
 

@@ -16,6 +16,8 @@ macro_rules! lookups {
             by_digests_on_replica: lookups!(@by_digests $memberships, "$1, $2, $3, $4", "", ""),
             user: concat!(
                 "SELECT password_hash, password_version, ",
+                $crate::backend::sql::owner_state::user_plan_columns!(),
+                ", ",
                 lookups!(@memberships $memberships, "tower_api_key_user.email"),
                 " AS memberships FROM tower_api_key_user WHERE email = $1",
                 $primary_only
@@ -42,11 +44,14 @@ macro_rules! lookups {
             $found_under,
             " AS found_under, (SELECT plan_limits FROM tower_api_key_plan WHERE plan_name = plan) AS plan_limits, ",
             $crate::backend::sql::owner_state::organization_columns!(),
+            ", ",
+            $crate::backend::sql::owner_state::user_plan_columns!(),
             ", CASE WHEN owner_email IS NOT NULL THEN ",
             lookups!(@memberships $memberships, "owner_email"),
             " END AS memberships FROM tower_api_key ",
             $join,
-            "LEFT JOIN tower_api_key_organization ON organization = owner_organization",
+            "LEFT JOIN tower_api_key_organization ON organization = owner_organization \
+            LEFT JOIN tower_api_key_user ON email = owner_email",
             $($condition),*
         ),+)
     };

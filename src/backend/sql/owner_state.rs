@@ -19,11 +19,20 @@ macro_rules! organization_columns {
 }
 pub(super) use organization_columns;
 
+/// The columns of the plan of a user.
+macro_rules! user_plan_columns {
+    () => {
+        "user_plan, (SELECT plan_limits FROM tower_api_key_plan WHERE plan_name = user_plan) AS user_plan_limits"
+    };
+}
+pub(super) use user_plan_columns;
+
 /// The state of an owner. All fields are `None` for an owner that the store does not know.
 #[derive(Debug, Default)]
 pub(super) struct OwnerState {
     pub(super) disabled: Option<bool>,
     pub(super) requires_sso: Option<bool>,
+    /// That of an organization, or of a user.
     pub(super) plan: Option<Plan>,
     /// A JSON list of lists: organization, disabled, requires single sign-on, role, scopes.
     pub(super) memberships: Option<String>,
@@ -38,7 +47,11 @@ impl OwnerState {
         Ok(Self {
             disabled: row.get("disabled")?,
             requires_sso: row.get("requires_sso")?,
-            plan: decode_plan(row.get("organization_plan")?, row.get("organization_plan_limits")?)?,
+            plan: match decode_plan(row.get("organization_plan")?, row.get("organization_plan_limits")?)? {
+                Some(plan) => Some(plan),
+                // An owner is not both.
+                None => decode_plan(row.get("user_plan")?, row.get("user_plan_limits")?)?,
+            },
             memberships: row.get("memberships")?,
         })
     }
@@ -48,7 +61,10 @@ impl OwnerState {
         match owner {
             Owner::Organization(own) => self.complete_organization(own),
             Owner::Project(own) => self.complete_organization(&mut own.organization),
-            Owner::User(own) => own.memberships = decode_memberships(self.memberships.as_deref())?.into(),
+            Owner::User(own) => {
+                own.memberships = decode_memberships(self.memberships.as_deref())?.into();
+                own.plan = self.plan;
+            }
         }
         Ok(())
     }

@@ -147,7 +147,13 @@ fn reading(answer: Option<Record>, lookup_key: &LookupKey) -> Result<Reading, Ba
         Some(record) if !lookup_key.digests().contains(&record.digest) => {
             Err(BackendError::corrupt("the record has another digest than the one that was looked up"))
         }
-        Some(record) => Ok(Reading::Record(record)),
+        Some(record) => {
+            // Without its limits, the caller would have none.
+            if let Some(plan) = record.plan_in_force() {
+                plan.known_limits().map_err(BackendError::corrupt)?;
+            }
+            Ok(Reading::Record(record))
+        }
         None => Ok(Reading::Absence),
     }
 }

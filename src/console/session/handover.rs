@@ -8,13 +8,14 @@ use axum::http::header::{CACHE_CONTROL, LOCATION, SET_COOKIE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use super::state::{Door, Environments, Limits, State};
+use super::state::{Bounds, Door, Environments, State};
 use crate::backend::Actor;
 use crate::clock::Timestamp;
 use crate::console::signed_in::check_operator;
 use crate::credential::Scheme;
 use crate::environment::Environment;
 use crate::error::{InvalidValue, InvalidValueKind};
+use crate::limit::{Limits, Plan};
 use crate::manage::ExternalCaller;
 use crate::owner::Owner;
 use crate::scope::{Requirement, Scopes};
@@ -45,7 +46,7 @@ use crate::scope::{Requirement, Scopes};
 #[derive(Debug, Clone)]
 pub struct Handover {
     pub(super) state: State,
-    pub(super) limits: Limits,
+    pub(super) bounds: Bounds,
     pub(super) owner: Owner,
     pub(super) scopes: Scopes,
 }
@@ -80,8 +81,10 @@ impl Handover {
     pub(super) fn limit_of_operator(&self) -> Option<&'static str> {
         let fields = [
             ("scopes", !self.scopes.is_empty()),
-            ("sources", !self.limits.sources.is_empty()),
-            ("expires_at", self.limits.keys_end_by.is_some()),
+            ("sources", !self.bounds.sources.is_empty()),
+            ("expires_at", self.bounds.keys_end_by.is_some()),
+            ("limits", !self.bounds.limits.is_empty()),
+            ("plan", self.bounds.plan.is_some()),
             ("environment", self.state.environments != Environments::One(Environment::Live)),
             ("manager", self.state.keeps.is_some()),
         ];
@@ -94,13 +97,13 @@ impl Handover {
         let state = State {
             opener,
             door,
-            limits: None,
+            bounds: None,
             environments,
             read_only: false,
             keeps: None,
             return_url: None,
         };
-        Self { state, limits: Limits::default(), owner, scopes: Scopes::default() }
+        Self { state, bounds: Bounds::default(), owner, scopes: Scopes::default() }
     }
 
     /// Sets the scopes that the keys of a customer may have. Wildcards are as for [`ExternalCaller::scopes`].
@@ -126,14 +129,29 @@ impl Handover {
     /// Sets the sources that the keys of a customer are limited to, among those of the actor if that is a key. Default: those of the actor.
     #[must_use]
     pub fn sources(mut self, sources: impl IntoIterator<Item: Into<Scheme>>) -> Self {
-        self.limits.sources = sources.into_iter().map(Into::into).collect();
+        self.bounds.sources = sources.into_iter().map(Into::into).collect();
         self
     }
 
     /// Sets the latest expiry of the keys that a customer makes. They never end after an actor that is a key.
     #[must_use]
     pub fn keys_end_by(mut self, end: Timestamp) -> Self {
-        self.limits.keys_end_by = Some(end);
+        self.bounds.keys_end_by = Some(end);
+        self
+    }
+
+    /// Sets the limits of the keys that a customer creates. Default: those of an actor that is a key, or none.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.bounds.limits = limits;
+        self
+    }
+
+    /// Sets the plan of the keys that a customer creates, by its name. Default: that of an actor that is a key; keys without a plan have that of
+    /// their organization or user.
+    #[must_use]
+    pub fn plan(mut self, plan: Plan) -> Self {
+        self.bounds.plan = Some(plan);
         self
     }
 

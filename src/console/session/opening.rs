@@ -47,7 +47,7 @@ impl<S: KeyStore> Sessions<S> {
     /// # Errors
     ///
     /// [`Invalid`](ManageErrorKind::Invalid) if the return URL leads to an origin that is not [one of the application](Self::origin), or if the
-    /// hand-over of an operator has limits: scopes, sources, an environment or an end of its keys;
+    /// hand-over of an operator has limits: scopes, sources, an environment, an end of its keys, or limits and a plan of these;
     /// [`Forbidden`](ManageErrorKind::Forbidden) if the actor is a key or a user that is not active, lacks a requirement or a source, or may not
     /// manage the keys of the owner or of the environment;
     /// [`Conflict`](ManageErrorKind::Conflict) if the owner was deleted; [`Unavailable`](ManageErrorKind::Unavailable) if the store fails.
@@ -99,13 +99,13 @@ impl<S: KeyStore> Sessions<S> {
             let message = "cannot be limited for an operator, who manages the keys of all owners";
             return Err(ManageError::invalid(vec![FieldError::new(field, message)]));
         }
-        let Handover { state, limits, owner, scopes } = handover;
+        let Handover { state, bounds, owner, scopes } = handover;
         let return_url = state.return_url.as_deref();
         if return_url.is_some_and(|url| !may_link_to(url, &self.origins)) {
             let message = "must be a path, or a URL of an origin of the application (`Sessions::origin`)";
             return Err(ManageError::invalid(vec![FieldError::new("return_url", message)]));
         }
-        let state = State { limits: Some(limits.clone()), ..state };
+        let state = State { bounds: Some(bounds.clone()), ..state };
         if let Some(authorized) = self.manager.authorize_actor(&state.opener, None).await? {
             if state.door == Door::Operator && authorized.record().environment != Environment::Live {
                 return Err(ManageError::forbidden("environment", "must be live for an operator"));
@@ -114,7 +114,7 @@ impl<S: KeyStore> Sessions<S> {
                 grant.check_opener(authorized.record())?;
             }
             let own = Caller::from(authorized).sources;
-            if !own.is_empty() && limits.sources.iter().any(|source| !own.contains(source)) {
+            if !own.is_empty() && bounds.sources.iter().any(|source| !own.contains(source)) {
                 return Err(ManageError::forbidden("sources", "must be among those of the actor"));
             }
         }

@@ -290,7 +290,7 @@ impl<S: KeyStore> Sessions<S> {
             own => Environments::One(own),
         };
         let state =
-            State { opener, door, limits: None, environments, read_only: false, keeps, return_url: None };
+            State { opener, door, bounds: None, environments, read_only: false, keeps, return_url: None };
         self.open(&state, principal.owner().identity(), principal.scopes().clone()).await
     }
 }

@@ -10,6 +10,7 @@ use crate::backend::{Actor, Grant};
 use crate::clock::{Clock, Timestamp};
 use crate::credential::Scheme;
 use crate::environment::Environment;
+use crate::limit::{Limits, Plan};
 use crate::owner::Owner;
 use crate::record::{Record, Session};
 use crate::rights::ScopePolicy;
@@ -21,7 +22,7 @@ pub(super) struct State {
     pub(super) opener: Actor,
     pub(super) door: Door,
     /// What a hand-over lets the opener do; otherwise, that is what the opener may do itself. The record has the owner and the scopes.
-    pub(super) limits: Option<Limits>,
+    pub(super) bounds: Option<Bounds>,
     /// The environments whose keys a customer manages; that of new keys by default is the first.
     pub(super) environments: Environments,
     pub(super) read_only: bool,
@@ -43,17 +44,24 @@ pub(super) enum Environments {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Limits {
+pub(super) struct Bounds {
     pub(super) sources: Box<[Scheme]>,
     pub(super) keys_end_by: Option<Timestamp>,
+    pub(super) limits: Limits,
+    pub(super) plan: Option<Plan>,
 }
 
 impl State {
     /// Encodes the state. `None` for an opener that opens no session.
     pub(super) fn encode(&self) -> Option<Session> {
-        let limits = self.limits.as_ref().map(|Limits { sources, keys_end_by }| {
+        let bounds = self.bounds.as_ref().map(|Bounds { sources, keys_end_by, limits, plan }| {
             let sources: Vec<_> = sources.iter().map(Scheme::to_string).collect();
-            json!({ "sources": sources, "keys_end_by": keys_end_by.map(Timestamp::unix_millis) })
+            json!({
+                "sources": sources,
+                "keys_end_by": keys_end_by.map(Timestamp::unix_millis),
+                "limits": limits.to_string(),
+                "plan": plan.as_ref().map(Plan::name),
+            })
         });
         let keeps = self.keeps.as_ref().map(|keeps| {
             let (scopes, is_any) = keeps.parts();
@@ -62,7 +70,7 @@ impl State {
         let state = json!({
             "opener": self.opener.to_json()?,
             "operator": self.door == Door::Operator,
-            "limits": limits,
+            "bounds": bounds,
             "environment": match self.environments {
                 Environments::One(environment) => Some(environment.label()),
                 Environments::All => None,
@@ -81,7 +89,7 @@ impl State {
         Some(Self {
             opener: Actor::from_json(state.get("opener")?, policy, clock)?,
             door: if flag("operator")? { Door::Operator } else { Door::Customer },
-            limits: optional(&state, "limits", limits)?,
+            bounds: optional(&state, "bounds", bounds)?,
             environments: optional(&state, "environment", |label| Environment::from_label(label.as_str()?))?
                 .map_or(Environments::All, Environments::One),
             read_only: flag("read_only")?,
@@ -98,15 +106,17 @@ impl State {
 
     /// Returns what a hand-over lets the opener do with the keys of an owner. `None` if the opener has presented its own key or password.
     pub(super) fn grant(&self, owner: &Owner, scopes: &Scopes) -> Option<Grant> {
-        self.limits.as_ref().map(|limits| Grant {
+        self.bounds.as_ref().map(|bounds| Grant {
             owner: owner.clone(),
             scopes: scopes.clone(),
             environment: match self.environments {
                 Environments::One(environment) => Some(environment),
                 Environments::All => None,
             },
-            sources: limits.sources.clone(),
-            keys_end_by: limits.keys_end_by,
+            sources: bounds.sources.clone(),
+            keys_end_by: bounds.keys_end_by,
+            limits: bounds.limits.clone(),
+            plan: bounds.plan.clone(),
         })
     }
 }
@@ -119,11 +129,13 @@ fn optional<T>(state: &Value, name: &str, read: impl FnOnce(&Value) -> Option<T>
     }
 }
 
-fn limits(value: &Value) -> Option<Limits> {
+fn bounds(value: &Value) -> Option<Bounds> {
     let sources = value.get("sources")?.as_array()?.iter();
-    Some(Limits {
+    Some(Bounds {
         sources: sources.map(|source| Scheme::from_label(source.as_str()?)).collect::<Option<_>>()?,
         keys_end_by: optional(value, "keys_end_by", |end| end.as_i64().map(Timestamp::from_unix_millis))?,
+        limits: value.get("limits")?.as_str()?.parse().ok()?,
+        plan: optional(value, "plan", |name| Plan::named(name.as_str()?).ok())?,
     })
 }
 
@@ -149,7 +161,7 @@ mod tests {
         let plain = State {
             opener: Actor::external("user:17"),
             door: Door::Customer,
-            limits: None,
+            bounds: None,
             environments: Environments::All,
             read_only: false,
             keeps: None,
@@ -157,9 +169,11 @@ mod tests {
         };
         let full = State {
             door: Door::Operator,
-            limits: Some(Limits {
+            bounds: Some(Bounds {
                 sources: [Scheme::Bearer, Scheme::from_label("x-api-key").unwrap()].into(),
                 keys_end_by: Some(Timestamp::from_unix_millis(7)),
+                limits: "burst=1/60s daily=2/day/owner".parse().unwrap(),
+                plan: Some(Plan::named("free").unwrap()),
             }),
             environments: Environments::One(Environment::Test),
             read_only: true,

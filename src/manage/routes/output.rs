@@ -106,8 +106,8 @@ fn limit(limit: &Limit) -> Value {
         Span::Window(window) => value["window_seconds"] = window.as_secs().into(),
         Span::Period(period) => value["period"] = period.label().into(),
     }
-    if limit.per() == Per::Owner {
-        value["per"] = "owner".into();
+    if limit.per() != Per::Key {
+        value["per"] = limit.per().label().into();
     }
     value
 }

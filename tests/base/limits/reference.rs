@@ -12,7 +12,8 @@ use tower::ServiceExt;
 use tower_api_key::clock::{Clock, Day, ManualClock};
 use tower_api_key::limit::{Limit, Limits, Per, Period, Span};
 use tower_api_key::limit_requests::{Outage, ProcessCounters};
-use tower_api_key::{Authenticator, Environment, LimitLayer, Timestamp};
+use tower_api_key::owner::Organization;
+use tower_api_key::{Authenticator, Environment, LimitLayer, Owner, Timestamp};
 
 use super::{Records, limited, number};
 
@@ -28,14 +29,14 @@ enum Step {
     Change(Limits),
 }
 
-/// The limits of all keys. With one name at most once, and the same owner for keys 0 and 1.
+/// The limits of all keys. With one name at most once, the same owner for keys 0 and 1, and a project of it for key 3.
 fn limits() -> impl Strategy<Value = Limits> {
     let span = prop_oneof![
         (1u64..120).prop_map(|seconds| format!("{seconds}s")),
         Just("day".to_owned()),
         Just("month".to_owned())
     ];
-    let limit = (1u64..8, span, prop_oneof![Just(""), Just("/owner")]);
+    let limit = (1u64..8, span, prop_oneof![Just(""), Just("/owner"), Just("/organization")]);
     prop::collection::vec(limit, 0..4).prop_map(|all| {
         let names = ["a", "b", "c"];
         let text = all
@@ -48,7 +49,7 @@ fn limits() -> impl Strategy<Value = Limits> {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
-        12 => (0usize..3, prop_oneof![8 => Just(1u64), 2 => 0u64..10])
+        12 => (0usize..4, prop_oneof![8 => Just(1u64), 2 => 0u64..10])
             .prop_map(|(key, cost)| Step::Request { key, cost }),
         4 => (1u64..40_000).prop_map(|millis| Step::Advance(Duration::from_millis(millis))),
         1 => (1u64..40).prop_map(|days| Step::Advance(Duration::from_secs(days * 40_000))),
@@ -104,6 +105,7 @@ impl Reference {
         let limits: Vec<Limit> = self.limits.iter().cloned().collect();
         let id = |limit: &Limit| {
             let holder = match limit.per() {
+                Per::Organization => key.record.owner.organization_id().unwrap_or_default().to_owned(),
                 Per::Owner => key.record.owner.to_string(),
                 _ => format!("key {number}"),
             };
@@ -254,8 +256,9 @@ async fn play(
     steps: Vec<Step>,
     counting: impl FnOnce(LimitLayer, &Arc<ManualClock>) -> LimitLayer,
 ) -> Result<(), TestCaseError> {
-    let mut keys = [limited(""), limited(""), limited("")];
+    let mut keys = [limited(""), limited(""), limited(""), limited("")];
     keys[2].record.environment = Environment::Test;
+    keys[3].record.owner = Owner::project(Organization::new("acme"), "web");
     let records = Records::new(&keys);
     let layer =
         LimitLayer::new().cost(|head| head.header("x-cost").unwrap().to_str().unwrap().parse().unwrap());

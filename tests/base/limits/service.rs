@@ -66,6 +66,24 @@ async fn an_owner_has_one_allowance_for_all_keys_and_another_one_for_test_keys()
 }
 
 #[tokio::test]
+async fn an_organization_has_one_allowance_however_many_projects_it_has() {
+    let project = |organization: &str, id: usize| {
+        let owner = Owner::project(Organization::new(organization), id.to_string());
+        limited("own=3/day/owner all=250/day/organization").with(|record| record.owner = owner)
+    };
+    let keys: Vec<Key> =
+        (0..100).map(|id| project("acme", id)).chain([limited("all=250/day/organization")]).collect();
+    let other = project("other", 0);
+    let records = Records::new(keys.iter().chain([&other]));
+    let (service, _clock) = service(&records, LimitLayer::new());
+    let mut admitted = 0;
+    for key in &keys {
+        admitted += use_up(&service, key).await;
+    }
+    assert_eq!((admitted, use_up(&service, &other).await), (250, 3));
+}
+
+#[tokio::test]
 async fn a_key_presented_in_two_environments_is_counted_in_each() {
     // One id in two stores, as a service keeps them that runs both.
     let live = limited("burst=2/60s");

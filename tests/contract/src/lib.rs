@@ -268,6 +268,9 @@ macro_rules! plans_of_owners {
         $crate::cases! { $open $(, $is_absent)? =>
             plans::the_plan_of_an_organization_is_that_of_its_keys_and_projects,
             plans::an_organization_refers_to_plans_that_are_there,
+            plans::an_organization_that_is_put_again_keeps_its_plan,
+            plans::the_plan_of_a_user_is_that_of_the_users_keys,
+            plans::the_plan_of_an_owner_is_not_kept_with_a_key,
         }
     };
 }

@@ -5,8 +5,8 @@ use tower_api_key::backend::{
     OwnerStore, PlanStore,
 };
 use tower_api_key::limit::Plan;
-use tower_api_key::manage::{KeyManager, ManageErrorKind, NewKey, RotateOptions};
-use tower_api_key::owner::{Membership, Organization, Project};
+use tower_api_key::manage::{ExternalCaller, KeyManager, ManageErrorKind, NewKey, RotateOptions};
+use tower_api_key::owner::{Membership, Organization, Project, User};
 use tower_api_key::{KeyFormat, Owner, Record, Scopes};
 
 use crate::caller::Caller;
@@ -89,6 +89,15 @@ pub async fn plans_read_back_in_pages<S: PlanStore>(store: S) {
     let error = store.delete_plan("free").await.unwrap_err();
     assert_eq!(error.kind(), BackendErrorKind::NotFound, "{error}");
     assert!(error.to_string().contains("no plan"), "{error}");
+
+    // A name alone is a reference, and no plan without limits.
+    for name in ["free", "pro"] {
+        let before = store.plan(name).await.unwrap();
+        let error = store.put_plan(&named(name)).await.unwrap_err();
+        assert_eq!(error.kind(), BackendErrorKind::Invalid, "{error}");
+        assert!(error.to_string().contains("is given by its name alone"), "{error}");
+        assert_eq!(store.plan(name).await.unwrap(), before);
+    }
 }
 
 pub async fn a_key_has_the_current_limits_of_its_plan<S: KeyStore + PlanStore>(store: S) {
@@ -154,12 +163,18 @@ pub async fn a_plan_that_a_key_has_is_not_deleted<S: KeyStore + PlanStore>(store
     };
     in_use().await;
     update(&store, "key", KeyUpdate::new().plan(named("pro"))).await;
-    // The revoked one is shown with its plan until it is purged.
+    // Of an expired key, the expiry can be postponed.
+    let at = tower_api_key::Timestamp::from_unix_millis;
+    update(&store, "key", KeyUpdate::new().plan(named("free")).expires_at(at(1))).await;
     in_use().await;
-    let before = tower_api_key::Timestamp::from_unix_millis(2);
-    store.change(KeyChange::purge_ended(before)).await.unwrap();
+    store.change(samples::revoke("key", 2, "lost")).await.unwrap();
+    // A revoked one never makes a request again, and is shown without a plan from then on.
     store.delete_plan("free").await.unwrap();
     assert_eq!(store.plan("free").await.unwrap(), None);
+    for name in ["key", "ended"] {
+        assert_eq!(shows(&store, name, None).await, "", "{name}");
+    }
+    assert_eq!(store.delete_plan("free").await.unwrap_err().kind(), BackendErrorKind::NotFound);
     assert_unknown_plan(
         &store.change(KeyChange::insert(samples::plain("new").plan(free))).await.unwrap_err(),
     );
@@ -177,10 +192,11 @@ pub async fn a_changed_plan_is_in_force_for_the_very_next_request<S: KeyStore + 
     caller.warm("key").await.unwrap();
     assert_eq!(in_force(&caller, "key").await, "burst=100/60s");
 
+    // Put again as it was, by a caller whose first answer was lost: another process may have made the change, which is not known here yet.
     let reads = caller.reads();
     store.put_plan(&plan("pro", "burst=100/60s")).await.unwrap();
     assert_eq!(in_force(&caller, "key").await, "burst=100/60s");
-    assert_eq!(caller.reads(), reads, "a plan that was put again as it was");
+    assert_eq!(caller.reads(), reads + 1, "it is read again");
 
     store.put_plan(&plan("pro", "burst=200/60s")).await.unwrap();
     assert_eq!(in_force(&caller, "key").await, "burst=200/60s");
@@ -240,6 +256,24 @@ pub async fn a_delegate_sets_no_limits_and_passes_on_its_own<S: KeyStore + PlanS
     assert_eq!(texts(successor.record()), "burst=5/60s monthly=1000/month/owner");
     assert_eq!(texts(&delegate.get(&child.id).await.unwrap()), "burst=5/60s monthly=1000/month/owner");
 
+    // A caller without a key passes on what the application gives it.
+    let external = || ExternalCaller::new("user:17", Owner::organization("acme")).unwrap();
+    let limited = external().limits("burst=5/60s".parse().unwrap()).plan(named("free"));
+    // One that was admitted by a key may get other scopes, and keeps its limits.
+    let rescoped = ExternalCaller::from(&caller).scopes(Scopes::default());
+    for external in [limited, rescoped] {
+        let delegate = manager.on_behalf_of_external(external);
+        for new in [delegate.new_key().limits(more()), delegate.new_key().plan(named("pro"))] {
+            assert_eq!(delegate.create(new).await.unwrap_err().kind(), ManageErrorKind::Forbidden);
+        }
+        let child = delegate.create(delegate.new_key()).await.unwrap().record().clone();
+        assert_eq!(texts(&child), "burst=5/60s monthly=1000/month/owner");
+    }
+    let delegate = manager.on_behalf_of_external(external());
+    let limited = delegate.create(delegate.new_key().limits(more())).await.unwrap_err();
+    assert_eq!(limited.kind(), ManageErrorKind::Forbidden);
+    assert_eq!(texts(delegate.create(delegate.new_key()).await.unwrap().record()), "");
+
     // The key of a caller without limits has none to pass on.
     let other = principals.admit("unlimited").await.unwrap();
     let delegate = manager.on_behalf_of(&other);
@@ -296,13 +330,98 @@ pub async fn the_plan_of_an_organization_is_that_of_its_keys_and_projects<
     let changed = "daily=7/day";
     expects([("organization", changed), ("project", changed), ("user", ""), ("own", "burst=100/60s")]).await;
 
-    change(OwnerChange::put_organization(Organization::new("acme").plan(named("pro")))).await;
+    change(OwnerChange::set_organization_plan("acme", Some(named("pro")))).await;
     let changed = "burst=100/60s";
     expects([("organization", changed), ("project", changed), ("user", ""), ("own", changed)]).await;
     update(&store, "own", KeyUpdate::new().plan(named("free"))).await;
 
-    change(OwnerChange::put_organization(Organization::new("acme"))).await;
+    change(OwnerChange::set_organization_plan("acme", None)).await;
     expects([("organization", ""), ("project", ""), ("user", ""), ("own", "daily=7/day")]).await;
+}
+
+pub async fn an_organization_that_is_put_again_keeps_its_plan<
+    S: KeyStore + OwnerStore + PlanStore + Clone,
+>(
+    store: S,
+) {
+    let [free, _] = put(&store).await;
+    let change = async |change| store.change_owner(change).await;
+    change(OwnerChange::put_organization(Organization::new("acme").plan(named("free")))).await.unwrap();
+    // By a caller that does not think of plans.
+    for disabled in [true, false] {
+        let acme = Organization::new("acme").disabled(disabled);
+        change(OwnerChange::put_organization(acme.clone())).await.unwrap();
+        assert_eq!(store.organization("acme").await.unwrap(), Some(acme.plan(free.clone())));
+    }
+    // As it was read.
+    let read = store.organization("acme").await.unwrap().unwrap();
+    change(OwnerChange::put_organization(read.clone().requires_sso(true))).await.unwrap();
+    let before = store.organization("acme").await.unwrap();
+    assert_eq!(before, Some(read.requires_sso(true)));
+    // Another plan is a change of its own, also where there was none.
+    change(OwnerChange::put_organization(Organization::new("plain"))).await.unwrap();
+    for (id, plan) in [("acme", "pro"), ("plain", "free")] {
+        let other = Organization::new(id).disabled(true).plan(named(plan));
+        let error = change(OwnerChange::put_organization(other)).await.unwrap_err();
+        assert_eq!((error.kind(), error.field()), (BackendErrorKind::Conflict, Some("plan")), "{error}");
+    }
+    assert_eq!(store.organization("acme").await.unwrap(), before);
+    assert_eq!(store.organization("plain").await.unwrap(), Some(Organization::new("plain")));
+}
+
+pub async fn the_plan_of_a_user_is_that_of_the_users_keys<S: KeyStore + OwnerStore + PlanStore + Clone>(
+    store: S,
+) {
+    const ANN: &str = "ann@example.com";
+    let [free, _] = put(&store).await;
+    let change = async |change| store.change_owner(change).await;
+    change(OwnerChange::put_user(ANN)).await.unwrap();
+    for (name, plan) in [("of-user", None), ("own", Some(named("pro")))] {
+        let mut record = Record::imported(id(name), samples::digest(name), Owner::user(ANN, []));
+        record.plan = plan;
+        insert(&store, record).await;
+    }
+    let caller = Caller::of(&store);
+    caller.warm("of-user").await.unwrap();
+    assert_eq!(in_force(&caller, "of-user").await, "");
+
+    change(OwnerChange::set_user_plan("Ann@Example.com", Some(named("free")))).await.unwrap();
+    let expected = User::new(ANN, []).plan(free);
+    assert_eq!(store.find_user(ANN).await.unwrap(), Some(expected.clone()));
+    const FREE: &str = "burst=10/60s monthly=1000/month/owner";
+    assert_eq!(in_force(&caller, "of-user").await, FREE);
+    assert_eq!(in_force(&caller, "own").await, "burst=100/60s");
+    assert_eq!(store.get(&id("of-user")).await.unwrap().unwrap().owner, Owner::User(expected.clone()));
+    assert_eq!(shows(&store, "of-user", None).await, FREE);
+    change(OwnerChange::put_user(ANN)).await.unwrap();
+    change(OwnerChange::set_password(ANN, None)).await.unwrap();
+    assert_eq!(store.find_user(ANN).await.unwrap(), Some(expected), "it stays");
+    store.put_plan(&plan("free", "daily=7/day")).await.unwrap();
+    assert_eq!(in_force(&caller, "of-user").await, "daily=7/day");
+
+    assert_eq!(store.delete_plan("free").await.unwrap_err().kind(), BackendErrorKind::Conflict);
+    assert_unknown_plan(&change(OwnerChange::set_user_plan(ANN, Some(named("gold")))).await.unwrap_err());
+    assert_eq!(in_force(&caller, "of-user").await, "daily=7/day");
+    change(OwnerChange::set_user_plan(ANN, None)).await.unwrap();
+    assert_eq!(in_force(&caller, "of-user").await, "");
+    store.delete_plan("free").await.unwrap();
+}
+
+pub async fn the_plan_of_an_owner_is_not_kept_with_a_key<S: KeyStore + OwnerStore + PlanStore>(store: S) {
+    let [free, _] = put(&store).await;
+    for plan in [free, named("free"), plan("gold", "burst=1000/1s")] {
+        let organization = || Organization::new("acme").plan(plan.clone());
+        for owner in [
+            Owner::Organization(organization()),
+            Owner::project(organization(), "sink"),
+            Owner::User(User::new("ann@example.com", []).plan(plan.clone())),
+        ] {
+            let record = Record::imported(id("key"), samples::digest("key"), owner);
+            let error = store.change(KeyChange::insert(record)).await.unwrap_err();
+            assert_eq!(error.kind(), BackendErrorKind::Invalid, "{error}");
+            assert_eq!(store.get(&id("key")).await.unwrap(), None);
+        }
+    }
 }
 
 pub async fn an_organization_refers_to_plans_that_are_there<S: KeyStore + OwnerStore + PlanStore + Clone>(
@@ -319,8 +438,20 @@ pub async fn an_organization_refers_to_plans_that_are_there<S: KeyStore + OwnerS
     assert_eq!(store.organization("acme").await.unwrap(), before);
     assert_eq!(store.organization("other").await.unwrap(), None);
 
+    assert_unknown_plan(
+        &store
+            .change_owner(OwnerChange::set_organization_plan("acme", Some(named("gold"))))
+            .await
+            .unwrap_err(),
+    );
+    let nowhere = OwnerChange::set_organization_plan("other", Some(named("free")));
+    assert_eq!(store.change_owner(nowhere).await.unwrap_err().kind(), BackendErrorKind::NotFound);
+    let unknown = OwnerChange::set_user_plan("ann@example.com", Some(named("free")));
+    assert_eq!(store.change_owner(unknown).await.unwrap_err().kind(), BackendErrorKind::NotFound);
+    assert_eq!(store.organization("acme").await.unwrap(), before);
+
     let error = store.delete_plan("free").await.unwrap_err();
     assert_eq!(error.kind(), BackendErrorKind::Conflict, "{error}");
-    store.change_owner(OwnerChange::put_organization(Organization::new("acme"))).await.unwrap();
+    store.change_owner(OwnerChange::set_organization_plan("acme", None)).await.unwrap();
     store.delete_plan("free").await.unwrap();
 }

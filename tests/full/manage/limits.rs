@@ -129,10 +129,16 @@ async fn limits_that_cannot_be_kept_are_named_and_change_nothing() {
     let error = manager.update(&missing, KeyUpdate::new().plan(named("free"))).await.unwrap_err();
     says(error, ManageErrorKind::NotFound, "no key with this id");
 
-    let in_use = "a key or an organization has the plan: give each another one, or none, before";
+    let in_use = "a key, an organization or a user has the plan: give each another one, or none, before";
     says(manager.delete_plan("free").await.unwrap_err(), ManageErrorKind::Conflict, in_use);
     let missing = manager.delete_plan("gold").await.unwrap_err();
     says(missing, ManageErrorKind::NotFound, "no plan with this name");
+    let set = manager.set_organization_plan("acme", Some(named("gold"))).await.unwrap_err();
+    says(set, ManageErrorKind::Invalid, invalid);
+    let set = manager.set_organization_plan("acme", None).await.unwrap_err();
+    says(set, ManageErrorKind::NotFound, "no owner with this id");
+    let set = manager.set_user_plan("ann@example.com", Some(named("free"))).await.unwrap_err();
+    says(set, ManageErrorKind::NotFound, "no owner with this id");
     assert_eq!(world.all().await, before);
     assert_eq!(manager.plans(None, 9).await.unwrap(), [plan("free", "burst=10/60s")]);
     assert_eq!(manager.plan("gold").await.unwrap(), None);

@@ -43,7 +43,7 @@ CREATE TABLE tower_api_key (
     disabled_by        TEXT,
     -- Whether the owner of a key cannot enable it.
     disabled_locked    BOOLEAN,
-    -- The limits of the key itself, and its plan, in place of that of its organization.
+    -- The limits of the key itself, and its plan, in place of that of its organization or user.
     limits             TEXT NOT NULL DEFAULT '',
     plan               TEXT COLLATE "C" REFERENCES tower_api_key_plan (plan_name),
     -- The fingerprint of the digester that computed the digest, where known.
@@ -105,7 +105,7 @@ CREATE INDEX tower_api_key_session ON tower_api_key (session_opener, id) WHERE s
 -- For purges, which would otherwise read all keys.
 CREATE INDEX tower_api_key_sessions ON tower_api_key (id) WHERE session_opener IS NOT NULL;
 
--- A plan is deleted only if no key has it.
+-- A plan is deleted only if no key has it that is not revoked.
 CREATE INDEX tower_api_key_by_plan ON tower_api_key (plan) WHERE plan IS NOT NULL;
 
 -- One row for each change of a key, written in the transaction of the change. Rows become visible when their transactions commit,
@@ -158,8 +158,11 @@ CREATE INDEX tower_api_key_organization_by_plan ON tower_api_key_organization (o
 CREATE TABLE tower_api_key_user (
     email            TEXT COLLATE "C" PRIMARY KEY,
     password_hash    TEXT,
-    password_version BYTEA CHECK (octet_length(password_version) = 32)
+    password_version BYTEA CHECK (octet_length(password_version) = 32),
+    -- That of a sign-in by password, and of the keys of the user which have none of their own.
+    user_plan        TEXT COLLATE "C" REFERENCES tower_api_key_plan (plan_name)
 );
+CREATE INDEX tower_api_key_user_by_plan ON tower_api_key_user (user_plan) WHERE user_plan IS NOT NULL;
 
 CREATE TABLE tower_api_key_membership (
     email        TEXT COLLATE "C" NOT NULL REFERENCES tower_api_key_user (email),

@@ -19,10 +19,15 @@ use crate::password_hash::PasswordHash;
 const PUT_ORGANIZATION: &str =
     "INSERT INTO tower_api_key_organization (organization, disabled, requires_sso, organization_plan)
     VALUES ($1, $2, $3, $4) ON CONFLICT (organization) DO UPDATE SET disabled = excluded.disabled,
-    requires_sso = excluded.requires_sso, organization_plan = excluded.organization_plan";
+    requires_sso = excluded.requires_sso";
+const PLAN_OF_ORGANIZATION: &str =
+    "SELECT organization_plan FROM tower_api_key_organization WHERE organization = $1";
+const SET_ORGANIZATION_PLAN: &str =
+    "UPDATE tower_api_key_organization SET organization_plan = $2 WHERE organization = $1";
 const PUT_USER: &str = "INSERT INTO tower_api_key_user (email) VALUES ($1) ON CONFLICT (email) DO NOTHING";
 const SET_PASSWORD: &str =
     "UPDATE tower_api_key_user SET password_hash = $2, password_version = NULL WHERE email = $1";
+const SET_USER_PLAN: &str = "UPDATE tower_api_key_user SET user_plan = $2 WHERE email = $1";
 /// Keeps the version of the password: that of the hash which was set first.
 const REHASH: &str =
     "UPDATE tower_api_key_user SET password_hash = $3, password_version = coalesce(password_version, $4)
@@ -51,9 +56,14 @@ pub(super) async fn change(session: &mut dyn Session, action: OwnerAction) -> Re
         OwnerAction::PutOrganization(Organization { id, disabled, requires_sso, plan }) => {
             check_not_deleted(session, &DeletedOwner::of_organization(&id)).await?;
             let plan = plans::current(session, plan).await?;
+            check_plan_of_organization(session, &id, plan.as_ref()).await?;
             let put = Statement::new(PUT_ORGANIZATION).bind(&*id).bind(disabled).bind(requires_sso);
             let put = put.bind(plan.as_ref().map(Plan::name));
             session.execute(&put).await.map_err(plans::unknown_if_absent)?;
+            affected_by_organization(session, &id).await?
+        }
+        OwnerAction::SetOrganizationPlan(id, plan) => {
+            set_plan(session, SET_ORGANIZATION_PLAN, &id, plan).await?;
             affected_by_organization(session, &id).await?
         }
         OwnerAction::DeleteOrganization(id, revocation) => {
@@ -82,6 +92,10 @@ pub(super) async fn change(session: &mut dyn Session, action: OwnerAction) -> Re
             let rehash = Statement::new(REHASH).bind(&*email).bind(from.as_str()).bind(to.as_str());
             session.execute(&rehash.bind(&version)).await?;
             vec![Invalidation::of_user(&email)]
+        }
+        OwnerAction::SetUserPlan(email, plan) => {
+            set_plan(session, SET_USER_PLAN, &email, plan).await?;
+            affected_by_user(session, &email).await?
         }
         OwnerAction::DeleteUser(email, revocation) => {
             execute(session, "DELETE FROM tower_api_key_membership WHERE email = $1", &[&email]).await?;
@@ -115,6 +129,32 @@ pub(super) async fn change(session: &mut dyn Session, action: OwnerAction) -> Re
         OwnerAction::PurgeOwner(owner) => purge(session, &owner).await?,
     };
     Ok(Written::several(changes))
+}
+
+/// Refuses to change the plan of an organization by putting it.
+async fn check_plan_of_organization(
+    session: &mut dyn Session,
+    id: &str,
+    plan: Option<&Plan>,
+) -> Result<(), BackendError> {
+    let Some(plan) = plan else { return Ok(()) };
+    let Some(row) = session.fetch_optional(&Statement::new(PLAN_OF_ORGANIZATION).bind(id)).await? else {
+        return Ok(());
+    };
+    let own: Option<String> = row.get("organization_plan")?;
+    if own.as_deref() == Some(plan.name()) { Ok(()) } else { Err(BackendError::other_plan()) }
+}
+
+/// Sets or removes the plan of an owner by one of the statements.
+async fn set_plan(
+    session: &mut dyn Session,
+    statement: &'static str,
+    owner: &str,
+    plan: Option<Plan>,
+) -> Result<(), BackendError> {
+    let plan = plans::current(session, plan).await?;
+    let set = Statement::new(statement).bind(owner).bind(plan.as_ref().map(Plan::name));
+    found(session.execute(&set).await.map_err(plans::unknown_if_absent)?)
 }
 
 /// Purges a deleted owner.

@@ -62,13 +62,14 @@ pub(crate) fn decode_user(
     let (hash, version): (Option<String>, Option<Vec<u8>>) =
         (row.get("password_hash")?, row.get("password_version")?);
     let memberships: Option<String> = row.get("memberships")?;
-    owner_state::decode_user_columns(
+    let mut user = owner_state::decode_user_columns(
         email.to_owned(),
         hash.as_deref(),
         version.as_deref(),
         memberships.as_deref(),
-    )
-    .map(Some)
+    )?;
+    user.plan = owner_state::decode_plan(row.get("user_plan")?, row.get("user_plan_limits")?)?;
+    Ok(Some(user))
 }
 
 pub(crate) fn members(organization: &str, after: Option<&str>, limit: usize) -> Statement {

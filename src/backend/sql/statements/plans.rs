@@ -20,9 +20,12 @@ const GET: &str = "SELECT plan_name, plan_limits FROM tower_api_key_plan WHERE p
 const PAGE: &str =
     "SELECT plan_name, plan_limits FROM tower_api_key_plan WHERE plan_name > $1 ORDER BY plan_name LIMIT $2";
 const DELETE: &str = "DELETE FROM tower_api_key_plan WHERE plan_name = $1";
+/// Revoked keys make no request, so they keep no plan in the store.
+const FORGET: &str = "UPDATE tower_api_key SET plan = NULL WHERE plan = $1 AND revoked_at IS NOT NULL";
 const IN_USE: &str = "SELECT 1 FROM tower_api_key_plan WHERE plan_name = $1
-    AND (EXISTS (SELECT 1 FROM tower_api_key WHERE plan = plan_name)
-    OR EXISTS (SELECT 1 FROM tower_api_key_organization WHERE organization_plan = plan_name))";
+    AND (EXISTS (SELECT 1 FROM tower_api_key WHERE plan = plan_name AND revoked_at IS NULL)
+    OR EXISTS (SELECT 1 FROM tower_api_key_organization WHERE organization_plan = plan_name)
+    OR EXISTS (SELECT 1 FROM tower_api_key_user WHERE user_plan = plan_name))";
 
 /// A change of a plan.
 #[derive(Clone)]
@@ -35,15 +38,18 @@ pub(crate) enum PlanChange {
 pub(super) async fn change(session: &mut dyn Session, change: PlanChange) -> Result<Written, BackendError> {
     match change {
         PlanChange::Put(plan) => {
-            let put = Statement::new(PUT).bind(plan.name()).bind(plan.limits().to_string());
-            // An application that puts its plans at each start leaves all caches as they are.
+            let limits = plan.known_limits().map_err(BackendError::invalid)?;
+            let put = Statement::new(PUT).bind(plan.name()).bind(limits.to_string());
+            // An application that puts its plans at each start leaves the caches of other processes as they are.
             let is_unchanged = session.execute(&put).await? == 0;
-            Ok(if is_unchanged { Written::default() } else { Written::one(Invalidation::Everything) })
+            let change = Invalidation::Everything;
+            Ok(if is_unchanged { Written::unchanged(change) } else { Written::one(change) })
         }
         PlanChange::Delete(name) => {
             if session.fetch_optional(&Statement::new(IN_USE).bind(&*name)).await?.is_some() {
                 return Err(BackendError::plan_in_use());
             }
+            session.execute(&Statement::new(FORGET).bind(&*name)).await?;
             let deleted = session.execute(&Statement::new(DELETE).bind(&*name)).await;
             let in_use =
                 |error| if is_foreign_key_violation(&error) { BackendError::plan_in_use() } else { error };

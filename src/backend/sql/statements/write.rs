@@ -57,9 +57,10 @@ impl Write {
                 | KeyAction::Revoke(..) => dialect.lock_owners_shared,
                 _ => dialect.lock_owners_exclusive,
             },
-            Self::Owner(..) => dialect.lock_owners_exclusive,
+            // The deletion of a plan takes it from all keys that are revoked.
+            Self::Owner(..) | Self::Plan(PlanChange::Delete(_)) => dialect.lock_owners_exclusive,
             // It invalidates everything, so each key that is added meanwhile as well.
-            Self::Plan(..) => None,
+            Self::Plan(PlanChange::Put(_)) => None,
         }
     }
 
@@ -86,7 +87,8 @@ impl Write {
 
     fn is_mass_change(&self) -> bool {
         match self {
-            Self::FirstUse(..) | Self::Digest(..) | Self::Plan(..) => false,
+            Self::FirstUse(..) | Self::Digest(..) => false,
+            Self::Plan(change) => matches!(change, PlanChange::Delete(_)),
             Self::Keys(change, _) => {
                 matches!(
                     change.action,
@@ -101,6 +103,7 @@ impl Write {
                 OwnerAction::PutUser(..)
                     | OwnerAction::SetPassword(..)
                     | OwnerAction::Rehash(..)
+                    | OwnerAction::SetUserPlan(..)
                     | OwnerAction::PutMembership(..)
                     | OwnerAction::PutProject(..)
             ),
