@@ -17,6 +17,8 @@ pub(crate) enum Flaw {
     SequenceCursor,
     /// A change is announced by the digest of the record alone.
     OneDigest,
+    /// A change of a plan is not announced.
+    SilentPlan,
 }
 
 pub(crate) struct Log {
@@ -42,7 +44,7 @@ impl ChangeFeed for Log {
         let new = new.flat_map(|row| history.invalidations(&row.change, self.flaw)).collect();
         self.next = Some(match self.flaw {
             Flaw::SequenceCursor => rows.last().map_or(0, |row| row.sequence) + 1,
-            Flaw::None | Flaw::OneDigest => history.lowest_under_way(at),
+            Flaw::None | Flaw::OneDigest | Flaw::SilentPlan => history.lowest_under_way(at),
         });
         Ok(new)
     }

@@ -1,4 +1,4 @@
-//! The history of the store in one run: transactions, the keys that they change, and the log that they write.
+//! The history of the store in one run: transactions, the keys and the plan that they change, and the log that they write.
 //!
 //! No read changes the store, and nodes do not communicate. So the history is created first, and each node is then run against it
 //! separately: a read sees what was committed when it arrived.
@@ -10,6 +10,14 @@ use crate::simulation::keys::{Key, Version};
 use crate::simulation::peppers::Held;
 use crate::simulation::time::At;
 
+/// What a transaction changes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Changed {
+    Key(Change),
+    /// The plan of all keys, which has this version from then on.
+    Plan(u64),
+}
+
 /// What a transaction makes of a key.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Change {
@@ -20,7 +28,7 @@ pub(crate) struct Change {
     pub(crate) announced: Held,
 }
 
-/// A transaction that changes one key, or none, like other transactions in the same database.
+/// A transaction that changes one key or the plan, or nothing, like other transactions in the same database.
 #[derive(Debug, Clone)]
 pub(crate) struct Transaction {
     /// Assigned when it begins.
@@ -30,8 +38,8 @@ pub(crate) struct Transaction {
     pub(crate) began: At,
     pub(crate) wrote: At,
     pub(crate) ended: At,
-    /// The change of a key, if it was committed.
-    pub(crate) change: Option<Change>,
+    /// The change, if it was committed.
+    pub(crate) change: Option<Changed>,
 }
 
 impl Transaction {
@@ -44,6 +52,8 @@ impl Transaction {
 #[derive(Debug, Default)]
 pub(crate) struct History {
     pub(crate) keys: Vec<Key>,
+    /// When the later versions of the plan were committed.
+    pub(crate) plans: Vec<(At, u64)>,
     pub(crate) transactions: Vec<Transaction>,
 }
 
@@ -52,7 +62,7 @@ pub(crate) struct History {
 pub(crate) struct Row {
     pub(crate) number: u64,
     pub(crate) sequence: u64,
-    pub(crate) change: Change,
+    pub(crate) change: Changed,
 }
 
 impl History {
@@ -62,12 +72,15 @@ impl History {
         (1..).zip(&mut transactions).for_each(|(sequence, transaction)| transaction.sequence = sequence);
         transactions.sort_by_key(|transaction| transaction.began);
         (1..).zip(&mut transactions).for_each(|(number, transaction)| transaction.number = number);
-        let mut history = Self { keys, transactions };
+        let mut history = Self { keys, plans: Vec::new(), transactions };
         let mut committed: Vec<_> =
             history.transactions.iter().filter_map(|t| Some((t.ended, t.change?))).collect();
         committed.sort_by_key(|(ended, _)| *ended);
         for (ended, change) in committed {
-            history.keys[change.key].change(ended, &change);
+            match change {
+                Changed::Key(change) => history.keys[change.key].change(ended, &change),
+                Changed::Plan(version) => history.plans.push((ended, version)),
+            }
         }
         history
     }
@@ -93,9 +106,26 @@ impl History {
     }
 
     /// Returns the invalidations of a change.
-    pub(crate) fn invalidations(&self, change: &Change, flaw: Flaw) -> Vec<Invalidation> {
+    pub(crate) fn invalidations(&self, change: &Changed, flaw: Flaw) -> Vec<Invalidation> {
         let most = if flaw == Flaw::OneDigest { 1 } else { usize::MAX };
-        self.keys[change.key].invalidations(change).take(most).collect()
+        match change {
+            Changed::Key(change) => self.keys[change.key].invalidations(change).take(most).collect(),
+            Changed::Plan(_) if flaw == Flaw::SilentPlan => Vec::new(),
+            Changed::Plan(_) => vec![Invalidation::Everything],
+        }
+    }
+
+    /// Returns the version of the plan.
+    pub(crate) fn plan_at(&self, at: At) -> u64 {
+        self.plans.iter().rev().find(|(committed, _)| *committed <= at).map_or(0, |(_, version)| *version)
+    }
+
+    /// Returns when a version of the plan was committed: the first one before the run.
+    pub(crate) fn plan_committed(&self, version: u64) -> Option<At> {
+        if version == 0 {
+            return Some(At::ZERO);
+        }
+        self.plans.iter().find(|(_, other)| *other == version).map(|(committed, _)| *committed)
     }
 
     /// Counts the pairs of neighbours in the log that were committed in the other order.

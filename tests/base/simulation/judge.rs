@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::simulation::faults::Faults;
+use crate::simulation::history::History;
 use crate::simulation::keys::{Key, Version};
 use crate::simulation::plan::Plan;
 use crate::simulation::settings::Settings;
@@ -21,9 +22,13 @@ pub(crate) struct Answer {
     pub(crate) asked_first: At,
     /// The last version of the key that this node had acknowledged when the request began.
     pub(crate) acknowledged: Option<Version>,
+    /// The last version of the plan, likewise.
+    pub(crate) acknowledged_plan: u64,
     /// Whether the answer came at once, without a wait.
     pub(crate) is_cached: bool,
     pub(crate) outcome: Outcome,
+    /// The version of the plan, if the key was admitted.
+    pub(crate) plan: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +60,8 @@ pub(crate) enum Breach {
     AdmittedRevoked,
     /// The version had been superseded for longer than a change may go unnoticed.
     AdmittedOutdated,
+    /// The plan had been superseded for longer than a change may go unnoticed.
+    OutdatedPlan,
     /// The version was not committed yet.
     AdmittedTooEarly,
     /// The answer contradicts a version that this node had acknowledged.
@@ -88,7 +95,8 @@ pub(crate) fn judge(plan: &Plan, answer: &Answer) -> Option<Breach> {
         Outcome::Expired => (!case.may_be_expired()).then_some(Breach::Expiry),
         Outcome::Unavailable => (!case.is_excused()).then_some(Breach::CalledUnavailable),
     };
-    breach.or_else(|| case.is_late().then_some(Breach::Late))
+    let of_plan = || answer.plan.and_then(|version| case.of_plan(version));
+    breach.or_else(of_plan).or_else(|| case.is_late().then_some(Breach::Late))
 }
 
 /// Returns a breach unless an answer is correct once no fault and no change has happened for long enough. The second of two
@@ -101,7 +109,8 @@ pub(crate) fn judge_recovered(plan: &Plan, answer: &Answer, is_second: bool) -> 
         Some(version) => Outcome::of(version),
     };
     let is_slow = is_second && !answer.is_cached && case.key.expires.is_none();
-    (answer.outcome != expected || is_slow).then_some(Breach::NotRecovered)
+    let is_outdated = answer.plan.is_some_and(|plan| plan != case.history.plan_at(answer.began));
+    (answer.outcome != expected || is_outdated || is_slow).then_some(Breach::NotRecovered)
 }
 
 /// Returns for how long a key had been revoked when it was admitted.
@@ -114,6 +123,7 @@ pub(crate) fn unnoticed(plan: &Plan, answer: &Answer) -> Option<Duration> {
 struct Case<'a> {
     settings: &'a Settings,
     faults: &'a Faults,
+    history: &'a History,
     key: &'a Key,
     answer: &'a Answer,
     /// The time at which the answer was decided. A suspended process cannot read its clock, so requests that it had received before
@@ -126,7 +136,8 @@ impl<'a> Case<'a> {
         let faults = &plan.faults[answer.node];
         let was_suspended = faults.was_suspended(answer.began, answer.ended);
         let decided = if was_suspended { answer.began } else { answer.ended };
-        Self { settings: &plan.settings, faults, key: &plan.history.keys[answer.key], answer, decided }
+        let history = &plan.history;
+        Self { settings: &plan.settings, faults, history, key: &history.keys[answer.key], answer, decided }
     }
 
     fn of_admission(&self, version: Version) -> Option<Breach> {
@@ -140,6 +151,18 @@ impl<'a> Case<'a> {
             Some(Breach::AgainstAcknowledgement)
         } else if !self.may_be_in_force() {
             Some(Breach::Expiry)
+        } else {
+            None
+        }
+    }
+
+    fn of_plan(&self, version: u64) -> Option<Breach> {
+        if self.is_overdue(self.history.plan_committed(version + 1)) {
+            Some(Breach::OutdatedPlan)
+        } else if self.history.plan_committed(version).is_none_or(|committed| self.answer.ended < committed) {
+            Some(Breach::AdmittedTooEarly)
+        } else if self.answer.acknowledged_plan > version {
+            Some(Breach::AgainstAcknowledgement)
         } else {
             None
         }

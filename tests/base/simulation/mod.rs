@@ -1,5 +1,5 @@
-//! A fleet of nodes on one store, some with a new pepper, over a network that loses, delays and cuts off messages: a change always takes effect within the
-//! lease, no valid key is called invalid, and every node recovers once all faults have ended.
+//! A fleet of nodes on one store, some with a new pepper, over a network that loses, delays and cuts off messages: a change of a key or of a plan
+//! always takes effect within the lease, no valid key is called invalid, and every node recovers once all faults have ended.
 //!
 //! The history of the store is created first (`history.rs`), as no read changes it and nodes do not communicate. Each node then runs
 //! on a runtime of its own, so that its process can be suspended while its clocks run.
@@ -86,4 +86,11 @@ fn a_change_that_is_announced_by_one_of_two_digests_is_detected() {
     let (_, found) = seeds::play(SEEDS, Flaw::OneDigest, |run| run.breaks(Breach::AdmittedRevoked));
     let seed = found.expect("a run in which a revocation reaches one digest alone").plan.seed;
     show(&format!("seed {seed} finds a revocation that reaches one of two digests"));
+}
+
+#[test]
+fn a_change_of_a_plan_that_is_not_announced_is_detected() {
+    let (_, found) = seeds::play(SEEDS, Flaw::SilentPlan, |run| run.breaks(Breach::OutdatedPlan));
+    let seed = found.expect("a run in which a plan stays in force on a node").plan.seed;
+    show(&format!("seed {seed} finds a plan that stays in force"));
 }

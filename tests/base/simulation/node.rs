@@ -13,7 +13,7 @@ use tower_api_key::backend::Invalidator;
 
 use crate::simulation::clock::NodeClock;
 use crate::simulation::feed::Flaw;
-use crate::simulation::history::Change;
+use crate::simulation::history::{Change, Changed};
 use crate::simulation::judge::Answer;
 use crate::simulation::keys::Version;
 use crate::simulation::plan::{ChangeRequest, Plan};
@@ -57,6 +57,8 @@ pub(crate) struct Node {
     pub(crate) authenticator: Authenticator,
     /// The known facts of each key on this node.
     pub(crate) known: Mutex<Vec<Known>>,
+    /// The last version of the plan that this node has acknowledged.
+    pub(crate) acknowledged_plan: AtomicU64,
     pub(crate) answers: Mutex<Vec<Answer>>,
     pub(crate) requests: AtomicU64,
     pub(crate) abandoned: AtomicU64,
@@ -86,8 +88,9 @@ impl Node {
         let builder = plan.deployment.configure(node, builder);
         let authenticator = plan.settings.configure(builder).with_clock(clock).build().unwrap();
         let known = Mutex::new(vec![Known::default(); plan.history.keys.len()]);
-        let (requests, abandoned) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { connection, authenticator, known, answers: Mutex::default(), requests, abandoned }
+        let [acknowledged_plan, requests, abandoned] = [0, 0, 0].map(AtomicU64::new);
+        let answers = Mutex::default();
+        Self { connection, authenticator, known, acknowledged_plan, answers, requests, abandoned }
     }
 
     pub(crate) fn draw<T>(&self, draw: impl FnOnce(&mut Rng) -> T) -> T {
@@ -102,10 +105,17 @@ impl Node {
     async fn run(self: Arc<Self>, change: ChangeRequest) {
         self.connection.stopwatch.reach(change.sent).await;
         let mut requests = JoinSet::new();
-        self.send(&mut requests, 3, Some(change.change.key));
+        let key = match change.change {
+            Changed::Key(change) => Some(change.key),
+            Changed::Plan(_) => None,
+        };
+        self.send(&mut requests, 3, key);
         if self.connection.run(&change).await.is_ok() {
-            self.acknowledge(&change.change);
-            self.send(&mut requests, 3, Some(change.change.key));
+            match change.change {
+                Changed::Key(change) => self.acknowledge(&change),
+                Changed::Plan(version) => _ = self.acknowledged_plan.fetch_max(version, SeqCst),
+            }
+            self.send(&mut requests, 3, key);
         }
         requests.join_all().await;
     }

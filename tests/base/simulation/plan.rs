@@ -5,7 +5,7 @@ use std::time::Duration;
 use fastrand::Rng;
 
 use crate::simulation::faults::{Faults, Window};
-use crate::simulation::history::{Change, History, Transaction};
+use crate::simulation::history::{Change, Changed, History, Transaction};
 use crate::simulation::keys::{Key, Version};
 use crate::simulation::network::{End, Link, Traffic};
 use crate::simulation::peppers::{Deployment, Held};
@@ -28,7 +28,7 @@ pub(crate) struct Plan {
 pub(crate) struct ChangeRequest {
     pub(crate) node: usize,
     pub(crate) sent: At,
-    pub(crate) change: Change,
+    pub(crate) change: Changed,
     /// The result that the node sees. The change may be made regardless.
     pub(crate) end: End,
 }
@@ -45,6 +45,7 @@ impl Plan {
         let mut planner = Planner { rng, settings, faults, deployment, transactions, change_requests };
         let keys = (0..planner.settings.keys).map(|number| planner.live(number)).collect();
         planner.unrelated_transactions();
+        planner.change_plan();
         let Planner { settings, faults, deployment, transactions, change_requests, .. } = planner;
         let history = History::new(keys, transactions);
         Self { seed, settings, outages, history, faults, deployment, change_requests }
@@ -78,7 +79,7 @@ impl Planner {
             }
             _ => {
                 let at = self.pause(Duration::ZERO);
-                match self.change(state, at) {
+                match self.change(Changed::Key(state), at) {
                     Some(created) => created,
                     None => return key,
                 }
@@ -98,7 +99,7 @@ impl Planner {
                     Change { version, announced: state.held, ..state }
                 }
             };
-            match self.change(change, at) {
+            match self.change(Changed::Key(change), at) {
                 Some(committed) if change.version != Version::Revoked => (at, state) = (committed, change),
                 _ => return key,
             }
@@ -122,7 +123,7 @@ impl Planner {
 
     /// Makes a change directly or through a node, and returns when it was committed: never, if it was lost on the way or would be
     /// committed after the end.
-    fn change(&mut self, change: Change, at: At) -> Option<At> {
+    fn change(&mut self, change: Changed, at: At) -> Option<At> {
         let lasts = self.lasts();
         let began = if self.rng.bool() { at } else { self.send(change, at, lasts)? };
         let ended = began + lasts;
@@ -133,7 +134,7 @@ impl Planner {
     }
 
     /// Sends a change through a random node, and returns when it arrived at the store.
-    fn send(&mut self, change: Change, sent: At, lasts: Duration) -> Option<At> {
+    fn send(&mut self, change: Changed, sent: At, lasts: Duration) -> Option<At> {
         let node = self.rng.usize(..self.settings.nodes);
         let faults = &self.faults[node];
         if faults.stops.iter().any(|stop| stop.meets(sent, sent)) {
@@ -162,7 +163,22 @@ impl Planner {
         }
     }
 
-    fn transact(&mut self, began: At, ended: At, change: Option<Change>) {
+    /// Draws the versions of the plan. In most runs it has one: a change invalidates everything, which would hide that of a key was missed.
+    fn change_plan(&mut self) {
+        if !one_in(&mut self.rng, 3) {
+            return;
+        }
+        let mut at = Duration::ZERO;
+        for version in 1..=self.rng.u64(1..=3) {
+            at = self.pause(at);
+            match self.change(Changed::Plan(version), at) {
+                Some(committed) => at = committed,
+                None => return,
+            }
+        }
+    }
+
+    fn transact(&mut self, began: At, ended: At, change: Option<Changed>) {
         let wrote = between(&mut self.rng, began, ended);
         self.transactions.push(Transaction { number: 0, sequence: 0, began, wrote, ended, change });
     }

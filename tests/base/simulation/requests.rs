@@ -61,6 +61,7 @@ impl Node {
             known.asked_first.get_or_insert(began);
             *known
         };
+        let acknowledged_plan = self.acknowledged_plan.load(SeqCst);
         let mut asking =
             pin!(self.authenticator.authenticate(&self.connection.plan.history.keys[key].headers));
         let first = poll_fn(|context| Poll::Ready(asking.as_mut().poll(context))).await;
@@ -77,10 +78,17 @@ impl Node {
             ended: self.now(),
             asked_first: known.asked_first.unwrap_or(began),
             acknowledged: known.acknowledged,
+            acknowledged_plan,
             is_cached,
             outcome: outcome_of(&outcome),
+            plan: outcome.as_ref().ok().map(plan_of),
         }
     }
+}
+
+/// Returns the version of the plan, by its limit.
+fn plan_of(principal: &Principal) -> u64 {
+    principal.limits().next().unwrap().requests() - 1
 }
 
 fn outcome_of(outcome: &Result<Principal, Rejection>) -> Outcome {

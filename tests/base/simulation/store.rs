@@ -12,6 +12,7 @@ use tower_api_key::backend::{
     Backend, BackendError, BoxedChangeFeed, Invalidation, Invalidator, PendingInvalidation, Subscriber,
 };
 use tower_api_key::digest::Digest;
+use tower_api_key::limit::Plan as LimitPlan;
 
 use crate::simulation::feed::{Flaw, Log};
 use crate::simulation::network::{End, Link, MAX_ROUND_TRIP, Traffic};
@@ -87,6 +88,12 @@ fn unconfirmed(change: Invalidation) -> Invalidation {
     }
 }
 
+/// Returns the plan of all keys, whose limit has the number of its version.
+fn plan_of(version: u64) -> LimitPlan {
+    let limits = format!("burst={}/60s", version + 1).parse().unwrap();
+    LimitPlan::new("free", limits).unwrap()
+}
+
 /// The backend of a node's authenticator.
 pub(crate) struct Store(pub(crate) Arc<Connection>);
 
@@ -97,7 +104,9 @@ impl Backend for Store {
 
     async fn find_any(&self, digests: &[Digest]) -> Result<Option<Record>, BackendError> {
         let at = self.0.ask(Traffic::Lookup).await?;
-        Ok(self.0.plan.history.keys.iter().find_map(|key| key.record(digests, at)))
+        let history = &self.0.plan.history;
+        let found = history.keys.iter().find_map(|key| key.record(digests, at));
+        Ok(found.map(|record| record.plan(plan_of(history.plan_at(at)))))
     }
 
     fn subscribe(&self, subscriber: Subscriber) {

@@ -44,7 +44,8 @@ macro_rules! tally {
 tally! {
     runs: "runs",
     nodes: "nodes",
-    changes: "changes of keys",
+    changes: "changes of keys and plans",
+    plan_changes: "changes of plans among them",
     revocations: "revocations among them",
     disablings: "disablings among them",
     additions: "further digests of keys",
@@ -64,6 +65,7 @@ tally! {
     cached: "of them from the cache",
     cut_off: "of them while the node was cut off",
     outdated: "admissions by an outdated version",
+    outdated_plans: "admissions by an outdated plan",
     unnoticed: "admissions of keys that were revoked already",
     disabled: "rejections as disabled",
     enabled: "admissions of keys that had been disabled",
@@ -86,6 +88,7 @@ impl Tally {
         Self {
             runs: 1,
             nodes: count(plan.faults.len()),
+            plan_changes: count(plan.history.plans.len()),
             changes: count(plan.history.transactions.iter().filter(|t| t.change.is_some()).count()),
             revocations: count(plan.history.keys.iter().filter(|key| key.revoked().is_some()).count()),
             disablings: count(versions().filter(|version| version.is_disabled()).count()),
@@ -138,6 +141,7 @@ impl Tally {
         self.cached += u64::from(answer.is_cached);
         self.cut_off += u64::from(answer.is_cached && is_cut_off);
         self.outdated += u64::from(is_outdated(plan, answer));
+        self.outdated_plans += u64::from(answer.plan < Some(plan.history.plan_at(answer.began)));
         self.enabled += u64::from(was_disabled(plan, answer));
         if let Some(unnoticed) = unnoticed(plan, answer) {
             let share = unnoticed.as_millis() * 1_000 / plan.settings.unnoticed().as_millis();
