@@ -80,7 +80,7 @@ pub(crate) enum Command {
         #[arg(long, default_value = "")]
         reason: String,
     },
-    /// List, put or delete plans, which name the limits of many keys at once.
+    /// List, put, assign or delete plans, which name the limits of many keys at once.
     Plans {
         #[command(subcommand)]
         action: PlanAction,
@@ -92,8 +92,8 @@ pub(crate) enum Command {
     /// Import existing keys, one JSON object for each line.
     ///
     /// The fields are `key` (the text) or `sha256` (its SHA-256 digest in hexadecimal digits); `organization`, `organization` and `project`, or
-    /// `user`; and, all optional, `name`, `scopes` (a list), `environment` (`live` or `test`) and `expires_at` (RFC 3339). Nothing is imported
-    /// unless all lines are valid.
+    /// `user`; and, all optional, `name`, `scopes` (a list), `environment` (`live` or `test`), `expires_at` (RFC 3339), `limits` (a list such as
+    /// `["burst=100/60s"]`) and `plan`. Nothing is imported unless all lines are valid.
     Import(ImportArguments),
     /// Show the peppers by their fingerprints, and the number of keys that still need a former one.
     ///
@@ -163,7 +163,7 @@ pub(crate) struct CreateArguments {
     /// The days until the key expires.
     #[arg(long, allow_negative_numbers = true, value_parser = value_parser!(u32).range(1..=36_500))]
     pub(crate) expires_in_days: Option<u32>,
-    /// A limit of requests, such as burst=100/60s, daily=10000/day or monthly=50000/month/owner; repeat for several.
+    /// A limit of requests, such as burst=100/60s, daily=10000/day/owner or monthly=50000/month/organization; repeat for several.
     #[arg(long = "limit", value_name = "LIMIT")]
     pub(crate) limits: Vec<Limit>,
     /// The plan of the key.
@@ -188,7 +188,7 @@ pub(crate) struct UpdateArguments {
     /// The plan of the key.
     #[arg(long, value_name = "NAME", value_parser = Plan::named)]
     pub(crate) plan: Option<Plan>,
-    /// Remove the plan of the key, which then has that of its organization.
+    /// Remove the plan of the key, which then has that of its organization or user.
     #[arg(long, conflicts_with = "plan")]
     pub(crate) no_plan: bool,
 }
@@ -213,12 +213,36 @@ pub(crate) enum PlanAction {
         #[arg(value_name = "LIMIT")]
         limits: Vec<Limit>,
     },
-    /// Delete a plan that no key and no organization has.
+    /// Give a plan to the keys of an organization and its projects, or of a user, that have none of their own.
+    Assign {
+        /// The name of the plan.
+        #[arg(value_parser = Plan::named)]
+        name: Plan,
+        #[command(flatten)]
+        owner: PlanOwnerArguments,
+    },
+    /// Take the plan from an organization or a user. Keys keep plans of their own.
+    Unassign {
+        #[command(flatten)]
+        owner: PlanOwnerArguments,
+    },
+    /// Delete a plan that no organization, no user and no key has that is not revoked.
     Delete {
         /// The name of the plan.
         #[arg(value_parser = Plan::named)]
         name: Plan,
     },
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct PlanOwnerArguments {
+    /// The organization.
+    #[arg(long, value_parser = name)]
+    pub(crate) organization: Option<String>,
+    /// The e-mail of the user.
+    #[arg(long, value_parser = email)]
+    pub(crate) user: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -8,8 +8,9 @@ use std::path::Path;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::{Value, json};
-use tower_api_key::backend::KeyStore;
+use tower_api_key::backend::{KeyStore, PlanStore};
 use tower_api_key::digest::Digest;
+use tower_api_key::limit::{Limits, Plan};
 use tower_api_key::manage::{KeyManager, ManageError, ManageErrorKind, NewKey};
 use tower_api_key::{Environment, InvalidValue, KeyFormat, MemoryStore, Record, Scope, Timestamp};
 
@@ -48,7 +49,7 @@ impl Import {
 }
 
 /// Imports the keys of a file, or only checks its lines.
-pub(crate) async fn run<S: KeyStore>(
+pub(crate) async fn run<S: KeyStore + PlanStore>(
     store: &S,
     manager: &KeyManager<S>,
     format: KeyFormat,
@@ -70,6 +71,11 @@ pub(crate) async fn run<S: KeyStore>(
     // A store of its own finds invalid values, and keys that the file has twice.
     let trial = KeyManager::new(MemoryStore::new(), format);
     for import in &imports {
+        if let Some(plan) = &import.new.plan
+            && let Some(plan) = store.plan(plan.name()).await?
+        {
+            trial.put_plan(&plan).await?;
+        }
         if let Err(error) = import.into(&trial).await {
             let is_twice = error.kind() == ManageErrorKind::Conflict;
             let mistake = if is_twice {
@@ -138,7 +144,8 @@ fn unreadable(file: &Path, error: &io::Error) -> Failure {
     Failure::outside(format!("cannot read {name}: {error}"))
 }
 
-const FIELDS: &str = "key, sha256, organization, project, user, name, scopes, environment, expires_at";
+const FIELDS: &str =
+    "key, sha256, organization, project, user, name, scopes, environment, expires_at, limits, plan";
 
 fn parse(line: usize, text: &str, allow_weak: bool) -> Result<Import, String> {
     let mut fields: Fields = serde_json::from_str(text).map_err(|_| "must be a JSON object".to_owned())?;
@@ -162,7 +169,12 @@ fn parse(line: usize, text: &str, allow_weak: bool) -> Result<Import, String> {
     let new = NewKey::new(owner)
         .name(fields.text("name")?.unwrap_or_default())
         .environment(environment)
-        .scopes(fields.scopes()?.into_iter().collect());
+        .scopes(fields.scopes()?.into_iter().collect())
+        .limits(fields.limits()?);
+    let new = match fields.text("plan")? {
+        Some(name) => new.plan(Plan::named(&name).map_err(of("plan"))?),
+        None => new,
+    };
     let mut new = match fields.text("expires_at")? {
         Some(end) => new.expires_at(end.parse::<Timestamp>().map_err(of("expires_at"))?),
         None => new,
@@ -230,14 +242,27 @@ impl Fields {
     }
 
     fn scopes(&mut self) -> Result<Vec<Scope>, String> {
-        let wrong = || "scopes: must be a list of texts".to_owned();
-        let scope = |(index, value): (usize, &Value)| {
+        self.list("scopes", |text| Scope::new(text))
+    }
+
+    fn limits(&mut self) -> Result<Limits, String> {
+        Limits::new(self.list("limits", str::parse)?).map_err(of("limits"))
+    }
+
+    /// Takes a list of texts; null counts as an empty one.
+    fn list<T>(
+        &mut self,
+        name: &'static str,
+        parse: impl Fn(&str) -> Result<T, InvalidValue>,
+    ) -> Result<Vec<T>, String> {
+        let wrong = || format!("{name}: must be a list of texts");
+        let item = |(index, value): (usize, &Value)| {
             let text = value.as_str().ok_or_else(wrong)?;
-            Scope::new(text).map_err(|error| format!("scopes: item {}: {error}", index + 1))
+            parse(text).map_err(|error| format!("{name}: item {}: {error}", index + 1))
         };
-        match self.take("scopes") {
+        match self.take(name) {
             None | Some(Value::Null) => Ok(Vec::new()),
-            Some(Value::Array(items)) => items.iter().enumerate().map(scope).collect(),
+            Some(Value::Array(items)) => items.iter().enumerate().map(item).collect(),
             Some(_) => Err(wrong()),
         }
     }

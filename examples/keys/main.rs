@@ -34,7 +34,7 @@ use destination::Destination;
 use digesters::Digesters;
 use failure::Failure;
 use serde_json::json;
-use tower_api_key::backend::{AuditLog, Grace, KeyFilter, KeyStore, PlanStore, UsageStore};
+use tower_api_key::backend::{AuditLog, Grace, KeyFilter, KeyStore, OwnerStore, PlanStore, UsageStore};
 use tower_api_key::manage::{CreatedKey, KeyManager, NewKey, RotateOptions};
 use tower_api_key::owner::Organization;
 use tower_api_key::{Environment, Owner, PostgresStore, SqliteStore, Timestamp};
@@ -81,7 +81,7 @@ async fn open(arguments: Arguments) -> Result<(), Failure> {
     }
 }
 
-async fn run<S: KeyStore + PlanStore + UsageStore + AuditLog + Clone>(
+async fn run<S: KeyStore + OwnerStore + PlanStore + UsageStore + AuditLog + Clone>(
     store: S,
     arguments: Arguments,
     digesters: Digesters,
@@ -116,7 +116,7 @@ async fn run<S: KeyStore + PlanStore + UsageStore + AuditLog + Clone>(
             output::tell(&format!("{id} is updated."));
             Ok(())
         }
-        Command::Plans { action } => plans::run(&manager, action, json).await,
+        Command::Plans { action } => plans::run(&store, &manager, action, json).await,
         Command::Rotate(RotateArguments { id, grace_seconds, from_first_use, .. }) => {
             let grace = Duration::from_secs(grace_seconds.into());
             let grace = match (grace_seconds, from_first_use) {

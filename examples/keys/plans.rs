@@ -2,11 +2,12 @@
 
 use serde_json::{Value, json};
 use tower_api_key::KeyId;
-use tower_api_key::backend::{KeyUpdate, PlanStore};
+use tower_api_key::backend::{KeyFilter, KeyStore, KeyUpdate, OwnerChange, OwnerStore, PlanStore};
 use tower_api_key::limit::{Limit, Limits, Plan};
 use tower_api_key::manage::{KeyManager, ManageError, ManageErrorKind};
+use tower_api_key::owner::Organization;
 
-use crate::arguments::{Command, PlanAction, UpdateArguments};
+use crate::arguments::{Command, PlanAction, PlanOwnerArguments, UpdateArguments};
 use crate::failure::Failure;
 use crate::output;
 use crate::table;
@@ -38,7 +39,8 @@ pub(crate) fn update(wanted: UpdateArguments) -> Result<(KeyId, KeyUpdate), Fail
     Ok((wanted.id, if wanted.no_plan { update.without_plan() } else { update }))
 }
 
-pub(crate) async fn run<S: PlanStore>(
+pub(crate) async fn run<S: KeyStore + OwnerStore + PlanStore>(
+    store: &S,
     manager: &KeyManager<S>,
     action: PlanAction,
     as_json: bool,
@@ -49,10 +51,21 @@ pub(crate) async fn run<S: PlanStore>(
             output::show(&show(&plans, as_json))
         }
         PlanAction::Put { name, limits: wanted } => {
-            let plan =
-                Plan::new(name.name(), limits(wanted)?).map_err(|error| Failure::value(error.to_string()))?;
+            let plan = name.with_limits(limits(wanted)?);
             manager.put_plan(&plan).await?;
             output::tell(&format!("The plan {} is in force.", plan.name()));
+            Ok(())
+        }
+        PlanAction::Assign { name, owner } => {
+            let message = format!("The plan {} is in force for {}.", name.name(), text(&owner));
+            assign(store, manager, owner, Some(name)).await?;
+            output::tell(&message);
+            Ok(())
+        }
+        PlanAction::Unassign { owner } => {
+            let message = format!("No plan is in force for {}.", text(&owner));
+            assign(store, manager, owner, None).await?;
+            output::tell(&message);
             Ok(())
         }
         PlanAction::Delete { name } => {
@@ -60,6 +73,44 @@ pub(crate) async fn run<S: PlanStore>(
             output::tell(&format!("The plan {} is deleted.", name.name()));
             Ok(())
         }
+    }
+}
+
+/// Sets or removes the plan of an organization or a user.
+async fn assign<S: KeyStore + OwnerStore>(
+    store: &S,
+    manager: &KeyManager<S>,
+    owner: PlanOwnerArguments,
+    plan: Option<Plan>,
+) -> Result<(), Failure> {
+    let whose = text(&owner);
+    let assigned = match (owner.organization, owner.user) {
+        (Some(id), _) => match manager.set_organization_plan(&id, plan.clone()).await {
+            // The database may have keys of it all the same.
+            Err(error) if error.kind() == ManageErrorKind::NotFound => {
+                if manager.list(&KeyFilter::of_organization(&*id), None, 1).await?.is_empty() {
+                    return Err(Failure::from(error).saying(format!("no {whose}, and no key of it")));
+                }
+                let organization = match plan {
+                    Some(plan) => Organization::new(id).plan(plan),
+                    None => Organization::new(id),
+                };
+                return Ok(store.change_owner(OwnerChange::put_organization(organization)).await?);
+            }
+            assigned => assigned,
+        },
+        (None, user) => manager.set_user_plan(&user.unwrap_or_default(), plan).await,
+    };
+    assigned.map_err(|error| match error.kind() {
+        ManageErrorKind::NotFound => Failure::from(error).saying(format!("no {whose}")),
+        _ => error.into(),
+    })
+}
+
+fn text(owner: &PlanOwnerArguments) -> String {
+    match (&owner.organization, &owner.user) {
+        (Some(id), _) => format!("organization {id}"),
+        (None, user) => format!("user {}", user.as_deref().unwrap_or_default()),
     }
 }
 
@@ -76,7 +127,9 @@ fn of_plan(plan: &Plan, error: ManageError) -> Failure {
 }
 
 fn show(plans: &[Plan], as_json: bool) -> String {
-    let limits = |plan: &Plan| plan.limits().into_iter().flat_map(Limits::iter).map(Limit::to_string).collect::<Vec<_>>();
+    let limits = |plan: &Plan| {
+        plan.limits().into_iter().flat_map(Limits::iter).map(Limit::to_string).collect::<Vec<_>>()
+    };
     if as_json {
         let value = |plan: &Plan| json!({ "name": plan.name(), "limits": limits(plan) });
         return plans.iter().map(value).collect::<Value>().to_string();

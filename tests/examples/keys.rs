@@ -211,6 +211,11 @@ async fn an_invalid_command_names_the_argument_and_changes_nothing() {
         (&format!("plans put pro{plan_limits}"), "at most eight limits"),
         ("plans delete", "<NAME>"),
         ("plans list --limit 0", "--limit"),
+        ("plans assign", "<NAME>"),
+        ("plans assign free", "--organization"),
+        ("plans assign free --organization a --user b@c", "--user"),
+        ("plans assign gold --organization acme", "plan: no plan with this name"),
+        ("plans unassign", "--organization"),
         ("list --limit 0", "--limit"),
         ("list --limit -1", "--limit"),
         ("list --limit ten", "--limit"),
@@ -293,7 +298,7 @@ async fn keys_are_limited_by_themselves_and_by_plans() {
     let in_use = keys.run("plans delete free").await;
     assert_eq!(in_use.code, 4);
     assert!(
-        in_use.stderr.starts_with("keys: cannot delete the plan free: a key or an organization has"),
+        in_use.stderr.starts_with("keys: cannot delete the plan free: a key, an organization or a user has"),
         "{}",
         in_use.stderr
     );
@@ -311,6 +316,26 @@ async fn keys_are_limited_by_themselves_and_by_plans() {
         (&shown().await["limits"], &shown().await["plan"]),
         (&serde_json::json!(["hourly=7/3600s"]), &Value::Null)
     );
+
+    // The plan of the organization, which the database does not know before.
+    let assigned = keys.run("plans assign pro --organization acme").await;
+    assert_eq!((assigned.code, &*assigned.stderr), (0, "The plan pro is in force for organization acme.\n"));
+    let of_both = serde_json::json!(["hourly=7/3600s", "burst=100/60s"]);
+    assert_eq!((&shown().await["limits"], &shown().await["plan"]), (&of_both, &serde_json::json!("pro")));
+    assert_eq!(keys.run("plans delete pro").await.code, 4);
+    assert_eq!(keys.run("plans assign free --organization acme").await.code, 0);
+    assert_eq!(shown().await["plan"], "free");
+    let removed = keys.run("plans unassign --organization acme").await;
+    assert_eq!((removed.code, &*removed.stderr), (0, "No plan is in force for organization acme.\n"));
+    assert_eq!(shown().await["plan"], Value::Null);
+    for (arguments, says) in [
+        ("plans assign pro --organization acne", "keys: no organization acne, and no key of it\n"),
+        ("plans unassign --organization acne", "keys: no organization acne, and no key of it\n"),
+        ("plans assign pro --user ann@example.com", "keys: no user ann@example.com\n"),
+    ] {
+        let ran = keys.run(arguments).await;
+        assert_eq!((ran.code, ran.stderr.as_str()), (3, says));
+    }
 
     assert_eq!(keys.run("plans delete free").await.code, 0);
     let gone = keys.run("plans delete free").await;
@@ -645,6 +670,30 @@ async fn existing_keys_are_imported_by_text_or_by_digest() {
 }
 
 #[tokio::test]
+async fn keys_are_imported_with_limits_and_a_plan() {
+    let keys = Keys::new();
+    keys.run("init").await;
+    assert_eq!(keys.run("plans put free burst=10/60s monthly=9/month/organization").await.code, 0);
+    let file = keys.0.path().join("keys.jsonl");
+    let line = |plan: &str| {
+        let rest = format!(
+            r#""organization":"acme","limits":["burst=5/60s","daily=7/day/owner"],"plan":"{plan}"}}"#
+        );
+        format!(r#"{{"key":"secret-of-sixteen-bytes",{rest}"#)
+    };
+    let import = format!("import {}", file.display());
+    std::fs::write(&file, line("gold")).unwrap();
+    let unknown = keys.run(&import).await;
+    assert_eq!((unknown.code, unknown.stdout.as_str()), (2, ""));
+    assert!(unknown.stderr.starts_with("line 1: invalid values: plan: no plan with"), "{}", unknown.stderr);
+    std::fs::write(&file, line("free")).unwrap();
+    assert_eq!(keys.json(&import).await[0]["line"], 1);
+    let listed = keys.json("list").await;
+    let limits = serde_json::json!(["burst=5/60s", "daily=7/day/owner", "monthly=9/month/organization"]);
+    assert_eq!((&listed[0]["limits"], &listed[0]["plan"]), (&limits, &serde_json::json!("free")));
+}
+
+#[tokio::test]
 async fn an_import_with_an_invalid_line_changes_nothing_and_shows_no_text() {
     let keys = Keys::new();
     keys.run("init").await;
@@ -678,6 +727,19 @@ async fn an_import_with_an_invalid_line_changes_nothing_and_shows_no_text() {
             r#"{"key":"secret-secret-secret","organization":"a","key":"secret-secret-secrets"}"#,
             "unknown or repeated field",
         ),
+        (
+            r#"{"key":"secret-secret-secret","organization":"a","limits":"burst=1/1s"}"#,
+            "limits: must be a list",
+        ),
+        (
+            r#"{"key":"secret-secret-secret","organization":"a","limits":["a=1/1s","b"]}"#,
+            "limits: item 2: a limit",
+        ),
+        (
+            r#"{"key":"secret-secret-secret","organization":"a","limits":["a=1/1s","a=2/1s"]}"#,
+            "the same name",
+        ),
+        (r#"{"key":"secret-secret-secret","organization":"a","plan":"Secret"}"#, "plan: the name of a plan"),
         (r#"{"key":7,"organization":"a"}"#, "key: must be a text"),
         (
             r#"{"key":"secret secret secret","organization":"a","name":"a\nb"}"#,
