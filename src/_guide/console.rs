@@ -13,7 +13,8 @@
 //! | let people sign in on the pages | [`pasted_keys`](crate::console::Sessions::pasted_keys): by a key with the scope `console`; `Sessions::passwords`: by e-mail and password |
 //! | make some of them operators | [`operators`](crate::console::Sessions::operators): live keys and members of your own organization that meet a requirement |
 //! | let some only look | [`SignedIn::read_only`](crate::console::SignedIn::read_only) |
-//! | limit the keys that a customer creates | `ExternalCaller`: its scopes, its environments, and the latest end of its keys |
+//! | limit the keys that a customer creates | `ExternalCaller`: its scopes, its environments, the latest end of its keys, and their limits and plan |
+//! | let operators manage members, projects and plans | [`members`](crate::console::Console::members), [`plans`](crate::console::Console::plans), for a store that keeps them |
 //! | name the application | [`name`](crate::console::Console::name), [`logo`](crate::console::Console::logo), [`accent`](crate::console::Console::accent) |
 //! | show how a new key is used | [`example`](crate::console::Console::example), a command of curl beside the variable of the environment |
 //! | show the requests by day | [`AuthenticatorBuilder::usage`](crate::AuthenticatorBuilder::usage) |

@@ -5,9 +5,12 @@
 //! | Step | By |
 //! |---|---|
 //! | decide what a key may do without paying | [`default_limits`](crate::LimitLayer::default_limits), for all keys |
-//! | give paying customers more | a [`Plan`](crate::limit::Plan), which keys and organizations refer to: a limit takes the place of the default one with its name. A changed plan is in force for all of them within the lease |
+//! | give paying customers more | a [`Plan`](crate::limit::Plan), which keys, organizations and users refer to: a limit takes the place of the default one with its name. A changed plan is in force for all of them within the lease |
+//! | give a customer a plan, or another one | [`set_organization_plan`](crate::manage::KeyManager::set_organization_plan), [`set_user_plan`](crate::manage::KeyManager::set_user_plan), `keys plans assign`, or the [console](crate::console::Console::plans). A user's plan is that of a sign-in by password as well |
 //! | make an exception for one key | [`NewKey::limits`](crate::manage::NewKey::limits), which take the place of those of its plan |
-//! | let all keys of a customer share an allowance | `/owner` behind a limit, [`per_owner`](crate::limit::Limit::per_owner) |
+//! | let all keys of an owner share an allowance | `/owner` behind a limit, [`per_owner`](crate::limit::Limit::per_owner): those of a project, of a user, or of an organization itself |
+//! | let a customer with projects have one | `/organization`, [`per_organization`](crate::limit::Limit::per_organization): the keys of an organization and of all its projects |
+//! | limit the keys that a customer creates | nothing for a customer with a key, whose limits they get; [`ExternalCaller::plan`](crate::manage::ExternalCaller::plan) or `limits` for one of another login, and those of a `Handover` for one that the application hands over to the console |
 //! | let costly routes count more | [`cost`](crate::LimitLayer::cost) of a clone of the layer |
 //! | count over several processes | [counters](#a-fleet) that they share |
 //! | tell clients what is left | nothing: responses have [headers](crate::limit_requests#headers), and one past a limit says when to come back |
@@ -28,8 +31,8 @@
 //! let store = MemoryStore::new();
 //! let authenticator = Authenticator::new(store.clone());
 //! let keys = KeyManager::new(store, KeyFormat::new("demo")?);
-//! keys.put_plan(&Plan::new("paid", "burst=4/60s monthly=100000/month/owner".parse()?)?).await?;
-//! let free = "burst=2/60s monthly=1000/month/owner".parse()?;
+//! keys.put_plan(&Plan::new("paid", "burst=4/60s monthly=100000/month/organization".parse()?)?).await?;
+//! let free = "burst=2/60s monthly=1000/month/organization".parse()?;
 //! let service = ServiceBuilder::new()
 //!     .layer(AuthenticateLayer::new(authenticator))
 //!     .layer(LimitLayer::new().default_limits(free))
@@ -117,7 +120,11 @@
 //!
 //! # Mistakes that are easy to make
 //!
-//! Where customers create keys themselves, a limit by key is one that they can multiply: let the owner share it (`/owner`).
+//! Where customers create keys themselves, a limit by key is one that they can multiply: let the owner share it (`/owner`), or the organization
+//! (`/organization`) where they also create projects, of which each is an owner.
+//!
+//! A backend of the application that names a plan ([`Plan::named`](crate::limit::Plan::named)) and does not say what it limits is answered with
+//! 503: give [`Plan::new`](crate::limit::Plan::new), with the limits.
 //!
 //! A server of Valkey that evicts when memory is short, or that loses its last writes when it is killed, forgets what was used: set
 //! `maxmemory-policy noeviction`, and `appendonly yes` with `appendfsync always` for quotas that are sold.
@@ -128,7 +135,7 @@
 //!
 //! * A request past a limit is answered 429, never 401, and takes from no limit. [`Respond`](crate::reject::Respond) writes its body, by
 //!   [`Reason::Limited`](crate::Reason::Limited), which names the limit.
-//! * Test keys have an allowance of their own, also by owner, so a test run uses up nothing that a customer pays for.
+//! * Test keys have an allowance of their own, also by owner or organization, so a test run uses up nothing that a customer pays for.
 //! * A page of another origin reads the headers only if the service exposes them, see [CORS](super::layers#cors).
 
 // Layer 10 of 10: rim.

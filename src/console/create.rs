@@ -20,6 +20,7 @@ use super::words::When;
 use crate::backend::KeyStore;
 use crate::clock::{Day, Timestamp};
 use crate::environment::Environment;
+use crate::limit::Limits;
 use crate::manage::{ManageErrorKind, NewKey};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -158,14 +159,21 @@ fn read(fields: &Fields, visitor: &Visitor, now: Timestamp) -> Result<NewKey, Ve
     if scopes.is_err() {
         errors.push("Permissions: select some of the list".to_owned());
     }
+    let (limits, plan) = match visitor.role() {
+        // The store gives it those of the caller.
+        Role::Customer(_) => (Ok(Limits::default()), Ok(None)),
+        Role::Operator(_) => (fields.limits(), fields.plan()),
+    };
+    errors.extend(limits.as_ref().err().cloned());
+    errors.extend(plan.as_ref().err().cloned());
     let expires_at = expiry(fields, now);
     if expires_at.is_none() {
         errors.push("Expiry: select a time, or a day after today such as 2030-01-31".to_owned());
     }
-    match (owner, environment, scopes, expires_at) {
-        (Some(owner), Some(environment), Ok(scopes), Some(expires_at)) => {
+    match (owner, environment, scopes, expires_at, limits, plan) {
+        (Some(owner), Some(environment), Ok(scopes), Some(expires_at), Ok(limits), Ok(plan)) => {
             let new = NewKey::new(owner).name(fields.text("name")).environment(environment).scopes(scopes);
-            Ok(NewKey { expires_at, ..new })
+            Ok(NewKey { expires_at, limits, plan, ..new })
         }
         _ => Err(errors),
     }

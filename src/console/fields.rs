@@ -15,6 +15,7 @@ use super::page::Problem;
 use super::shared::Shared;
 use crate::backend::KeyFilter;
 use crate::error::InvalidValue;
+use crate::limit::{Limits, Plan};
 use crate::owner::{Organization, Owner};
 use crate::scope::Scopes;
 
@@ -118,6 +119,19 @@ impl Fields {
     /// Returns the fields of this name as scopes.
     pub(super) fn scopes(&self, name: &str) -> Result<Scopes, InvalidValue> {
         Scopes::new(self.all(name))
+    }
+
+    /// Returns the field `limits` as limits, which spaces separate.
+    pub(super) fn limits(&self) -> Result<Limits, String> {
+        self.text("limits").parse().map_err(|error| format!("Limits: {error}"))
+    }
+
+    /// Returns the field `plan` as a plan, by its name; `None` if it is empty.
+    pub(super) fn plan(&self) -> Result<Option<Plan>, String> {
+        match self.text("plan") {
+            "" => Ok(None),
+            name => Plan::named(name).map(Some).map_err(|error| format!("Plan: {error}")),
+        }
     }
 
     /// Returns the owner that the fields name: an organization, a project of one, or a user.

@@ -1,4 +1,4 @@
-//! The members and the projects of an organization, for operators of a store that keeps them.
+//! The members, the projects and the plan of an organization, for operators of a store that keeps them.
 
 // Layer 10 of 10: rim.
 
@@ -43,6 +43,7 @@ enum Rejected {
     Removal,
     Project,
     Deletion,
+    Plan,
 }
 
 impl MembersPage<'_> {
@@ -57,6 +58,8 @@ struct Found {
     organization: Organization,
     members: Vec<Member>,
     projects: Vec<String>,
+    /// The plan of the organization, for its form.
+    plan: String,
     /// The query of its page, and of its keys.
     query: String,
     /// The queries of the next pages.
@@ -160,8 +163,12 @@ async fn find<S: KeyStore + OwnerStore>(
     let next_project = projects.last().filter(|_| more).map(|last| query(id, "after_project", &last.id));
     let projects = projects.iter().map(|own| short(&own.id)).collect();
     let form = form(manager, id, fields, rejected).await?;
+    let plan = match (rejected, &organization.plan) {
+        (Some(Rejected::Plan), _) => fields.shown("plan").to_owned(),
+        (_, plan) => plan.as_ref().map(|plan| plan.name().to_owned()).unwrap_or_default(),
+    };
     let query = format!("organization={}", encode(id));
-    Ok(Some(Found { organization, members, projects, query, next_member, next_project, form }))
+    Ok(Some(Found { organization, members, projects, plan, query, next_member, next_project, form }))
 }
 
 /// Returns the form of a member: as it was sent if it was rejected, else of the member that the fields name, or an empty one.
@@ -312,6 +319,23 @@ pub(super) async fn delete_project<S: KeyStore + OwnerStore + Clone>(
     }
     let deleted = manager.delete_project(fields.text("organization"), project, fields.text("reason")).await;
     respond(&shared, &visitor, &fields, Rejected::Deletion, deleted).await
+}
+
+/// Sets the plan of an organization, or removes it by an empty name.
+pub(super) async fn set_plan<S: KeyStore + OwnerStore + Clone>(
+    State(shared): SharedState<S>,
+    mut visitor: Visitor,
+    fields: Fields,
+) -> response::Result<Response> {
+    visitor.check_is_operator()?;
+    let manager = authorize(&shared, &mut visitor, &fields).await?;
+    match fields.plan() {
+        Ok(plan) => {
+            let set = manager.set_organization_plan(fields.text("organization"), plan).await;
+            respond(&shared, &visitor, &fields, Rejected::Plan, set).await
+        }
+        Err(error) => invalid(&shared, &visitor, &fields, Rejected::Plan, vec![error]).await,
+    }
 }
 
 async fn respond<S: KeyStore + OwnerStore>(

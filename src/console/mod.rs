@@ -45,13 +45,14 @@
 //! | the base | redirects to the list; with a slash at its end as well after `nest_service` |
 //! | `/keys` | the list, by environment, state and the start of a name or of a key; for operators also by owner |
 //! | `/new` | creates a key, and shows its text once |
-//! | `/keys/{id}` | one key: its name, permissions and labels; disables and enables it |
+//! | `/keys/{id}` | one key: its name, permissions and labels; disables and enables it; for operators also its limits and its plan, which customers see |
 //! | `/keys/{id}/rotate` | replaces a key, and shows the text of the new one once |
 //! | `/keys/{id}/revoke` | revokes a key, once its first characters were typed |
 //! | `/revoke-keys` | for operators: counts the keys of a filter, and revokes them in batches once their number was typed |
 //! | `/usage`, `/keys/{id}/usage` | the requests of 7, 30 or 90 days, with `.csv` as a file |
 //! | `/audit` | the changes of keys |
-//! | `/members` | for operators: the members and the projects of an organization, with [`Console::members`] |
+//! | `/members` | for operators: the members, the projects and the plan of an organization, with [`Console::members`] |
+//! | `/plans` | for operators: the plans that keys, organizations and users have, with [`Console::plans`] |
 //! | `/sign-in`, `/sign-out` | of [`Sessions`] only |
 //!
 //! The pages are plain forms, and work without JavaScript. They load nothing from other origins, and no page may be stored or framed.
@@ -78,7 +79,7 @@
 // Layer 10 of 10: rim.
 // Above `manage`; nothing imports it. Bottom to top, a file importing only those before it:
 // `words`, `look`, `signed_in`, `page`, `servers`, `once`, `keys`, `shared`, `fields`, `frame`, `picker`, `view`, `list`, `shown`, `create`, `one_key`, `rotate`,
-// `revoke`, `mass_revoke`, `members`, `usage`, `audit`, `routes`, `session`, `self`.
+// `revoke`, `mass_revoke`, `members`, `plans`, `usage`, `audit`, `routes`, `session`, `self`.
 
 mod audit;
 mod create;
@@ -93,6 +94,7 @@ mod once;
 mod one_key;
 mod page;
 mod picker;
+mod plans;
 mod revoke;
 mod rotate;
 mod routes;
@@ -109,7 +111,6 @@ pub use session::{Handover, Sessions, SignInUrl, StripCookie, StripCookieLayer};
 pub use signed_in::SignedIn;
 
 use std::fmt;
-use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::FromRequestParts;
@@ -117,13 +118,13 @@ use axum::response::IntoResponse;
 use axum::routing::{get, post};
 
 use crate::authenticator::Authenticator;
-use crate::backend::{AuditLog, KeyStore, OwnerStore, UsageStore};
+use crate::backend::{AuditLog, KeyStore, OwnerStore, PlanStore, UsageStore};
 use crate::credential::Scheme;
 use crate::error::{ConfigError, ConfigErrorKind};
 use crate::manage::{KeyManager, Permissions, Resolver};
 use look::Look;
 use routes::router;
-use shared::Shared;
+use shared::{Further, Shared};
 
 /// The pages of a manager, and how they look.
 #[derive(Clone)]
@@ -133,8 +134,8 @@ pub struct Console<S> {
     /// The length of the hints of new keys.
     hint: usize,
     look: Look,
-    /// The pages of members, if the store keeps them.
-    members: Option<Router<Arc<Shared<S>>>>,
+    /// The pages of members and plans, if the store keeps these.
+    further: Further<S>,
 }
 
 impl<S: KeyStore + UsageStore + AuditLog + Clone> Console<S> {
@@ -162,7 +163,7 @@ impl<S: KeyStore + UsageStore + AuditLog + Clone> Console<S> {
         let hint = manager.hint_length().map_err(|error| {
             ConfigError::new(ConfigErrorKind::Console, format!("cannot read the format of keys: {error}"))
         })?;
-        Ok(Self { manager, permissions, hint, look: Look::default(), members: None })
+        Ok(Self { manager, permissions, hint, look: Look::default(), further: Further::none() })
     }
 
     /// Sets the name of the application in the head of each page. The variable of a new key is named after it, such as `ACME_NOTES_API_KEY`.
@@ -221,19 +222,38 @@ impl<S: KeyStore + UsageStore + AuditLog + Clone> Console<S> {
         Ok(Self { look: self.look.example(url.into(), source.into())?, ..self })
     }
 
-    /// Adds pages on which operators manage the members and the projects of organizations, in a store that keeps them.
+    /// Adds pages on which operators manage the members, the projects and the plan of organizations, in a store that keeps them.
     #[must_use]
-    pub fn members(self) -> Self
+    pub fn members(mut self) -> Self
     where
         S: OwnerStore,
     {
-        let pages = Router::new()
+        let pages = self.further.pages;
+        let pages = pages
             .route("/members", get(members::show::<S>))
             .route("/members/put", post(members::put_member::<S>))
             .route("/members/remove", post(members::remove_member::<S>))
             .route("/members/project", post(members::put_project::<S>))
-            .route("/members/delete-project", post(members::delete_project::<S>));
-        Self { members: Some(pages), ..self }
+            .route("/members/delete-project", post(members::delete_project::<S>))
+            .route("/members/plan", post(members::set_plan::<S>));
+        self.further = Further { members: true, pages, ..self.further };
+        self
+    }
+
+    /// Adds a page on which operators manage [plans](crate::limit::Plan), in a store that keeps them. A change of a plan has no actor that the store
+    /// could authorize, and no entry in the audit log: an operator is looked at again right before it.
+    #[must_use]
+    pub fn plans(mut self) -> Self
+    where
+        S: PlanStore,
+    {
+        let pages = self.further.pages;
+        let pages = pages
+            .route("/plans", get(plans::show::<S>))
+            .route("/plans/put", post(plans::put::<S>))
+            .route("/plans/delete", post(plans::delete::<S>));
+        self.further = Further { plans: true, pages, ..self.further };
+        self
     }
 
     /// Gives the visitors sessions of this crate, for an application without a login of its own, or whose login does not reach the pages: see
@@ -266,7 +286,7 @@ impl<S: KeyStore + UsageStore + AuditLog + Clone> Console<S> {
             self.permissions,
             self.hint,
             self.look,
-            self.members,
+            self.further,
             authenticator,
             address,
         )
@@ -287,15 +307,9 @@ impl<S: KeyStore + UsageStore + AuditLog + Clone> Console<S> {
         R: IntoResponse + 'static,
     {
         let resolver = Resolver::new(signed_in);
-        let shared = Shared::new(
-            self.manager,
-            self.permissions,
-            self.hint,
-            self.look,
-            self.members.is_some(),
-            resolver,
-        );
-        router(shared, self.members.unwrap_or_default())
+        let shared =
+            Shared::new(self.manager, self.permissions, self.hint, self.look, &self.further, resolver);
+        router(shared, self.further.pages)
     }
 }
 

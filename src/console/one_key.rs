@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{self, Response};
 
-use super::fields::{Fields, Filters};
+use super::fields::{Fields, Filters, start};
 use super::keys::Keys;
 use super::once;
 use super::page::{Problem, Shell, redirect, render};
@@ -24,6 +24,8 @@ use crate::scope::Scopes;
 
 /// Labels of a page, whose texts may be long.
 const LABELS: usize = 10;
+/// Most characters of limits in a form that is shown again: those of eight.
+const MOST_LIMITS: usize = 1_000;
 /// Empty fields for further labels.
 const FURTHER_LABELS: usize = 2;
 
@@ -36,14 +38,19 @@ struct KeyPage<'a> {
     notice: Option<String>,
     /// The number of labels before those of the page.
     labels_before: usize,
+    /// The fields of the form of limits.
+    limits: &'a str,
+    plan: &'a str,
     errors: Vec<String>,
 }
 
-/// What a page of a key shows by its query.
+/// What a page of a key shows by its query, or of a form that was rejected.
 #[derive(Default)]
 struct Shown<'a> {
     done: &'a str,
     labels_before: usize,
+    /// The limits and the plan.
+    limits: Option<(&'a str, &'a str)>,
 }
 
 impl KeyPage<'_> {
@@ -96,7 +103,7 @@ pub(super) async fn show<S: KeyStore + Clone>(
     let keys = visitor.keys(&shared);
     let record = keys.get(&id).await.map_err(Problem::from)?;
     let labels_before = query.parse("labels", |text| text.parse().ok())?.unwrap_or_default();
-    let shown = Shown { done: query.text("done"), labels_before };
+    let shown = Shown { done: query.text("done"), labels_before, limits: None };
     Ok(page(&shared, &visitor, &keys, &record, shown, StatusCode::OK, Vec::new()))
 }
 
@@ -105,14 +112,16 @@ fn page<S: KeyStore + Clone>(
     visitor: &Visitor,
     keys: &Keys<'_, S>,
     record: &Record,
-    Shown { done, labels_before }: Shown<'_>,
+    Shown { done, labels_before, limits }: Shown<'_>,
     status: StatusCode,
     errors: Vec<String>,
 ) -> Response {
     let (shell, key) = (visitor.shell(shared), View::new(record, shared.now()));
     let groups = picker(&shared.permissions, keys, &record.scopes);
     let notice = notice(done, &key, &shell.lease);
-    render(status, &KeyPage { shell, key, groups, notice, labels_before, errors })
+    let (own_limits, own_plan) = (key.own_limits.clone(), key.own_plan.clone());
+    let (limits, plan) = limits.unwrap_or((&own_limits, &own_plan));
+    render(status, &KeyPage { shell, key, groups, notice, labels_before, limits, plan, errors })
 }
 
 /// Returns from the address of a form to the page of its key, for a reload after an error.
@@ -239,6 +248,34 @@ fn labels(fields: &Fields, mut labels: BTreeMap<String, String>) -> Result<BTree
 fn mark(name: &str, value: &str) -> String {
     let line = |text: &str| text.replace(['\r', '\n'], "");
     once::mark(&format!("{}\0{}", line(name), line(value)))
+}
+
+/// Sets the limits and the plan of a key, for an operator.
+pub(super) async fn limit<S: KeyStore + Clone>(
+    State(shared): SharedState<S>,
+    mut visitor: Visitor,
+    Id(id): Id,
+    fields: Fields,
+) -> response::Result<Response> {
+    visitor.check_is_operator()?;
+    let record = visitor.keys(&shared).get(&id).await.map_err(Problem::from)?;
+    let keys = visitor.authorize_again(&shared, fields.visitor()).await?;
+    let (status, errors) = match (fields.limits(), fields.plan()) {
+        (Ok(limits), Ok(plan)) => {
+            let update = KeyUpdate { plan: Some(plan), ..KeyUpdate::new().limits(limits) };
+            match keys.update(&id, update).await {
+                Ok(_) => return Ok(redirect(&format!("../{id}?done=saved"))),
+                Err(error) => Problem::of_fields(error)?,
+            }
+        }
+        (limits, plan) => {
+            let errors = limits.err().into_iter().chain(plan.err()).collect();
+            (StatusCode::UNPROCESSABLE_ENTITY, errors)
+        }
+    };
+    let limits = start(fields.text("limits"), MOST_LIMITS);
+    let shown = Shown { limits: Some((limits, fields.shown("plan"))), ..Shown::default() };
+    Ok(page(&shared, &visitor, &keys, &record, shown, status, errors))
 }
 
 pub(super) async fn disable<S: KeyStore + Clone>(

@@ -48,6 +48,8 @@ pub(super) struct Shell<'a> {
     pub(super) lease: String,
     /// Whether there are pages of members.
     pub(super) has_members: bool,
+    /// Whether there is a page of plans.
+    pub(super) has_plans: bool,
     /// The links of a session of this crate.
     pub(super) session: Option<SessionLinks>,
 }
@@ -144,6 +146,8 @@ fn label(field: &str) -> &str {
         "expires_at" => "Expiry",
         "environment" => "Environment",
         "labels" => "Labels",
+        "limits" => "Limits",
+        "plan" => "Plan",
         "organization" => "Organization",
         "project" => "Project",
         "user" => "User",

@@ -32,6 +32,7 @@ pub(super) fn router<S: KeyStore + UsageStore + AuditLog + Clone>(
         .route("/keys/{console_key}/name", get(one_key::back::<S>).post(one_key::rename::<S>))
         .route("/keys/{console_key}/permissions", get(one_key::back::<S>).post(one_key::permit::<S>))
         .route("/keys/{console_key}/labels", get(one_key::back::<S>).post(one_key::label::<S>))
+        .route("/keys/{console_key}/limits", get(one_key::back::<S>).post(one_key::limit::<S>))
         .route("/keys/{console_key}/disable", get(one_key::back::<S>).post(one_key::disable::<S>))
         .route("/keys/{console_key}/enable", get(one_key::back::<S>).post(one_key::enable::<S>))
         .route("/keys/{console_key}/rotate", get(rotate::form::<S>).post(rotate::rotate::<S>))

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::{FromRequestParts, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
@@ -20,6 +21,20 @@ use crate::clock::Timestamp;
 use crate::environment::Environment;
 use crate::manage::{KeyManager, ManageErrorKind, Permissions, Resolver};
 
+/// Pages beyond those of keys, for a store that has what they show.
+#[derive(Clone)]
+pub(super) struct Further<S> {
+    pub(super) members: bool,
+    pub(super) plans: bool,
+    pub(super) pages: Router<Arc<Shared<S>>>,
+}
+
+impl<S: Send + Sync + 'static> Further<S> {
+    pub(super) fn none() -> Self {
+        Self { members: false, plans: false, pages: Router::new() }
+    }
+}
+
 pub(super) struct Shared<S> {
     pub(super) manager: KeyManager<S>,
     pub(super) permissions: Permissions,
@@ -29,6 +44,7 @@ pub(super) struct Shared<S> {
     pub(super) style: String,
     pub(super) version: String,
     has_members: bool,
+    has_plans: bool,
     /// The host that requests have to name, which come from this machine only.
     pub(super) only_local: Option<Box<str>>,
     resolver: Resolver<SignedIn>,
@@ -43,13 +59,24 @@ impl<S> Shared<S> {
         permissions: Permissions,
         hint: usize,
         look: Look,
-        has_members: bool,
+        further: &Further<S>,
         resolver: Resolver<SignedIn>,
     ) -> Self {
         let style = look.style();
         let version = format!("{:08x}", crc32fast::hash([&style, SCRIPT].concat().as_bytes()));
-        let only_local = None;
-        Self { manager, permissions, hint, look, style, version, has_members, only_local, resolver }
+        let Further { members, plans, .. } = *further;
+        Self {
+            manager,
+            permissions,
+            hint,
+            look,
+            style,
+            version,
+            has_members: members,
+            has_plans: plans,
+            only_local: None,
+            resolver,
+        }
     }
 
     /// Serves browsers of this machine only, which find the pages at this host.
@@ -71,6 +98,7 @@ impl<S> Shared<S> {
             may_change: false,
             lease,
             has_members: self.has_members,
+            has_plans: self.has_plans,
             session: None,
         }
     }

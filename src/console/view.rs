@@ -26,6 +26,9 @@ pub(super) struct View {
     /// The limits in force, each in words.
     pub(super) limits: Vec<String>,
     pub(super) plan: Option<Box<str>>,
+    /// Those of the key itself, by their texts, as a form has them.
+    pub(super) own_limits: String,
+    pub(super) own_plan: String,
     pub(super) created: Option<When>,
     pub(super) created_by: Option<Box<str>>,
     pub(super) expires: Option<When>,
@@ -52,6 +55,8 @@ impl View {
             labels: record.labels.clone().into_iter().collect(),
             limits: record.all_limits().map(in_words).collect(),
             plan: record.plan_in_force().map(|plan| plan.name().into()),
+            own_limits: record.limits.to_string(),
+            own_plan: record.plan.as_ref().map(|plan| plan.name().to_owned()).unwrap_or_default(),
             created: When::of(record.created_at, now),
             created_by: record.created_by.clone(),
             expires: When::of(record.expires_at, now),
@@ -102,7 +107,7 @@ impl View {
 }
 
 /// Describes a limit: `100 requests in 60 seconds`, `50000 requests a month (UTC) with all keys of the owner`.
-fn in_words(limit: &Limit) -> String {
+pub(super) fn in_words(limit: &Limit) -> String {
     let requests = limit.requests();
     let noun = if limit.requests() == 1 { "request" } else { "requests" };
     let span = match limit.span() {

@@ -39,8 +39,7 @@ impl<S: KeyStore + UsageStore + AuditLog + Clone> Sessions<S> {
             async move { sessions.resolve(&head).await }
         });
         let (manager, permissions) = (self.manager.clone(), self.permissions.clone());
-        let (look, has_members) = (self.look.clone(), self.members.is_some());
-        let shared = Shared::new(manager, permissions, self.hint, look, has_members, resolver);
+        let shared = Shared::new(manager, permissions, self.hint, self.look.clone(), &self.further, resolver);
         let shared = match self.is_development {
             true => shared.in_development(self.address.origin.authority()),
             false => shared,
@@ -49,6 +48,6 @@ impl<S: KeyStore + UsageStore + AuditLog + Clone> Sessions<S> {
             .route("/sign-in", get(sign_in::form::<S>).post(sign_in::sign_in::<S>))
             .route("/sign-out", get(sign_in::back).post(sign_in::sign_out::<S>))
             .layer(Extension(sessions));
-        router(shared, pages.merge(self.members.clone().unwrap_or_default()))
+        router(shared, pages.merge(self.further.pages.clone()))
     }
 }

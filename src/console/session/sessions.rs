@@ -7,8 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
-use axum::Router;
-
 use super::address::{Address, Origin};
 use super::cookies::CookieNames;
 use super::strip::StripCookieLayer;
@@ -16,7 +14,7 @@ use crate::authenticator::Authenticator;
 use crate::backend::KeyStore;
 use crate::clock::Clock;
 use crate::console::look::Look;
-use crate::console::shared::Shared;
+use crate::console::shared::Further;
 use crate::error::{ConfigError, ConfigErrorKind};
 use crate::manage::{KeyManager, Permissions};
 use crate::scope::{Requirement, Scope};
@@ -128,7 +126,7 @@ pub struct Sessions<S> {
     pub(super) permissions: Permissions,
     pub(super) hint: usize,
     pub(super) look: Look,
-    pub(super) members: Option<Router<Arc<Shared<S>>>>,
+    pub(super) further: Further<S>,
     pub(super) authenticator: Authenticator,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) address: Address,
@@ -151,7 +149,7 @@ impl<S> Sessions<S> {
         permissions: Permissions,
         hint: usize,
         look: Look,
-        members: Option<Router<Arc<Shared<S>>>>,
+        further: Further<S>,
         authenticator: &Authenticator,
         address: &str,
     ) -> Result<Self, ConfigError>
@@ -170,7 +168,7 @@ impl<S> Sessions<S> {
             permissions,
             hint,
             look,
-            members,
+            further,
             authenticator: authenticator.clone(),
             clock: Arc::clone(authenticator.clock()),
             origins: vec![address.origin.clone()],

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 use support::chromium::Chromium;
 use tower_api_key::backend::{Grace, OwnerChange, OwnerStore, UsageBatch, UsageCount, UsageStore};
+use tower_api_key::limit::Plan;
 use tower_api_key::manage::{NewKey, RotateOptions};
 use tower_api_key::owner::{Membership, Organization};
 use tower_api_key::{Environment, Record, Scopes};
@@ -77,6 +78,11 @@ async fn fill(world: &World) {
 /// Creates an organization with members and a project.
 async fn fill_owners(world: &World) {
     let acme = Organization::new("acme");
+    for (name, limits) in
+        [("free", ""), ("paid", "burst=100/60s daily=9000/day/owner monthly=50000/month/organization")]
+    {
+        world.manager.put_plan(&Plan::new(name, limits.parse().unwrap()).unwrap()).await.unwrap();
+    }
     let member = |role| Membership::new(acme.clone(), role, Scopes::parse("notes.*").unwrap());
     for change in [
         OwnerChange::put_organization(acme.clone()),
@@ -85,6 +91,7 @@ async fn fill_owners(world: &World) {
         OwnerChange::put_membership("ann@example.com", member("admin")),
         OwnerChange::put_membership("bob@example.com", member("viewer")),
         OwnerChange::put_project("acme", "website"),
+        OwnerChange::set_organization_plan("acme", Some(Plan::named("paid").unwrap())),
     ] {
         world.store.change_owner(change).await.unwrap();
     }

@@ -8,8 +8,9 @@ use tower_api_key::backend::{KeyUpdate, UsageBatch, UsageCount, UsageStore};
 use tower_api_key::limit::Plan;
 use tower_api_key::manage::NewKey;
 use tower_api_key::record::KeyState;
-use tower_api_key::{Environment, Owner, Scopes};
+use tower_api_key::{Environment, Owner, Record, Scopes};
 
+use crate::console::browser::Browser;
 use crate::console::world::{START, World};
 
 #[tokio::test]
@@ -244,6 +245,61 @@ async fn the_page_of_a_key_shows_the_limits_in_force_to_its_owner() {
     let key = world.key(new).await;
     let page = world.portal("ann").get(&format!("/keys/{}", key.id)).await;
     assert!(!page.has("Plan") && !page.has("Limits"), "{}", page.html);
+}
+
+#[tokio::test]
+async fn an_operator_sets_the_limits_and_the_plan_of_a_key_and_a_customer_does_not() {
+    let world = World::new().await;
+    let plan = Plan::new("free", "burst=10/60s".parse().unwrap()).unwrap();
+    world.manager.put_plan(&plan).await.unwrap();
+    let ops = world.operators();
+    let fields =
+        [("organization", "acme"), ("expires", "never"), ("limits", "daily=7/day"), ("plan", "free")];
+    let create = async |browser: &Browser, fields: &[(&str, &str)]| {
+        let form = browser.get("/new").await.field("form");
+        browser.post("/new", &[fields, &[("form", &form)]].concat()).await
+    };
+    let wrong = create(&ops, &[&fields[..2], &[("limits", "daily=0/day"), ("plan", "Free")]].concat()).await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(
+        wrong.has("Limits: a limit must be at least one request") && wrong.has("Plan: the name of a plan")
+    );
+    assert_eq!((&*wrong.field("limits"), &*wrong.field("plan")), ("daily=0/day", "Free"));
+    assert_eq!(create(&ops, &fields).await.status, StatusCode::CREATED);
+    let key = async || world.all().await.remove(0);
+    let limits =
+        |key: &Record| (key.limits.to_string(), key.plan.as_ref().map(|plan| plan.name().to_owned()));
+    assert_eq!(limits(&key().await), ("daily=7/day".to_owned(), Some("free".to_owned())));
+
+    let (path, form) = (format!("/keys/{}", key().await.id), format!("/keys/{}/limits", key().await.id));
+    let page = ops.get(&path).await;
+    assert_eq!((&*page.field("limits"), &*page.field("plan")), ("daily=7/day", "free"));
+    for (limits, plan, says) in [
+        ("a=1/1s a=2/1s", "", "Limits: two limits"),
+        ("", "gold", "Plan: no plan with this name"),
+        ("x", "Gold", "Limits: a limit must have the form"),
+    ] {
+        let wrong = ops.post(&form, &[("limits", limits), ("plan", plan)]).await;
+        assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY, "{limits} {plan}");
+        assert!(
+            wrong.has(says) && wrong.field("limits") == limits && wrong.field("plan") == plan,
+            "{}",
+            wrong.html
+        );
+    }
+    assert_eq!(limits(&key().await), ("daily=7/day".to_owned(), Some("free".to_owned())));
+    // A customer sees them, by a page without the form.
+    let ann = world.portal("ann");
+    assert!(!ann.get(&path).await.has("name=\"limits\"") && !ann.get("/new").await.has("name=\"limits\""));
+    assert_eq!(ann.post(&form, &[("limits", ""), ("plan", "")]).await.status, StatusCode::NOT_FOUND);
+    create(&ann, &[("expires", "never"), ("limits", "daily=9/day"), ("plan", "free")]).await;
+    let own: Vec<_> = world.all().await.iter().map(limits).collect();
+    assert!(own.len() == 2 && own.contains(&(String::new(), None)), "{own:?}");
+    assert_eq!(
+        ops.post(&form, &[("limits", ""), ("plan", "")]).await.location(),
+        format!("..{}?done=saved", &path[5..])
+    );
+    assert!(world.all().await.iter().all(|key| limits(key) == (String::new(), None)));
 }
 
 #[tokio::test]

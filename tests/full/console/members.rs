@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use tower_api_key::backend::{Actor, Backend, KeyFilter, OwnerChange, OwnerStore};
 use tower_api_key::console::{Console, SignedIn};
+use tower_api_key::limit::Plan;
 use tower_api_key::manage::{ExternalCaller, KeyManager, NewKey};
 use tower_api_key::owner::{Membership, Organization, Owner};
 use tower_api_key::principal::Resource;
@@ -206,6 +207,33 @@ async fn a_deleted_project_revokes_its_keys_once_its_id_was_typed() {
 }
 
 #[tokio::test]
+async fn an_operator_sets_the_plan_of_an_organization() {
+    let staff = Staff::new().await;
+    let ops = staff.as_user("ops");
+    staff.manager.put_plan(&Plan::new("paid", "burst=9/60s".parse().unwrap()).unwrap()).await.unwrap();
+    let set = async |plan: &str| ops.post("/members/plan", &[("organization", "acme"), ("plan", plan)]).await;
+    let plan = async || staff.manager.organization("acme").await.unwrap().unwrap().plan;
+    assert!(ops.get("/members?organization=acme").await.has("The organization has no plan."));
+    assert_eq!(set("paid").await.location(), "../members?organization=acme");
+    assert_eq!(plan().await.unwrap().name(), "paid");
+    let page = ops.get("/members?organization=acme").await;
+    assert!(page.has("the plan <code>paid</code>, <code>burst=9/60s</code>"), "{}", page.html);
+    assert_eq!(page.field("plan"), "paid");
+    for (name, says) in
+        [("gold", "Plan: no plan with this name"), ("Paid", "Plan: the name of a plan must be")]
+    {
+        let wrong = set(name).await;
+        assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(wrong.has(says) && wrong.field("plan") == name, "{}", wrong.html);
+    }
+    assert_eq!(plan().await.unwrap().name(), "paid");
+    set("").await.location();
+    assert_eq!(plan().await, None);
+    let unknown = ops.post("/members/plan", &[("organization", "unknown"), ("plan", "paid")]).await;
+    assert_eq!(unknown.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
 async fn only_operators_have_the_page_and_only_some_may_change_it() {
     let staff = Staff::new().await;
     staff.manager.put_member("acme", ANN, "reader", "notes.read".parse().unwrap()).await.unwrap();
@@ -216,7 +244,7 @@ async fn only_operators_have_the_page_and_only_some_may_change_it() {
     ] {
         let browser = staff.as_user(user);
         assert_eq!(browser.get("/members?organization=acme").await.status, seen, "{user}");
-        for path in ["put", "remove", "project", "delete-project"] {
+        for path in ["put", "remove", "project", "delete-project", "plan"] {
             assert_eq!(browser.post(&format!("/members/{path}"), &put).await.status, status, "{user} {path}");
         }
     }

@@ -10,6 +10,7 @@ mod mass_revoke;
 mod members;
 mod operators;
 mod others;
+mod plans;
 mod servers;
 mod sessions;
 mod sign_in;

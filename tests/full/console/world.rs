@@ -89,6 +89,11 @@ impl World {
         Browser { base: format!("{}/staff", self.origin), user: "ops" }
     }
 
+    /// An operator who may change nothing.
+    pub(crate) fn auditor(&self) -> Browser {
+        Browser { user: "auditor", ..self.operators() }
+    }
+
     /// Returns the portal on another node.
     pub(crate) async fn other_node(&self, user: &'static str) -> Browser {
         let origin = serve(app(&self.manager, &self.signed_out)).await;
@@ -135,7 +140,7 @@ fn app(manager: &KeyManager<MemoryStore>, signed_out: &SignedOut) -> Router {
     Router::new()
         .route("/logo.svg", get(async move || logo))
         .nest("/settings/api-keys", console.clone().routes(door(Arc::clone(signed_out))))
-        .nest("/staff", console.members().routes(door(Arc::clone(signed_out))))
+        .nest("/staff", console.members().plans().routes(door(Arc::clone(signed_out))))
 }
 
 pub(crate) async fn serve(app: Router) -> String {
