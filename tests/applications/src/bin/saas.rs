@@ -4,16 +4,14 @@
 //!
 //! Lines that exist for authentication are marked.
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::http::{HeaderValue, Method, StatusCode, header};
-use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
@@ -22,7 +20,8 @@ use tower_api_key::axum::RouteRules; // auth
 use tower_api_key::backend::{OwnerChange, OwnerStore}; // auth
 use tower_api_key::manage::{self, KeyManager, ManageError, ManageSettings, NewKey, RouteError}; // auth
 use tower_api_key::reject::{Payload, Rejection}; // auth
-use tower_api_key::{AuthenticateLayer, Authenticator, KeyFormat, KeyId, Principal, RequireScopeLayer}; // auth
+use tower_api_key::limit::{Limit, Limits}; // auth
+use tower_api_key::{AuthenticateLayer, Authenticator, KeyFormat, LimitLayer, Principal, RequireScopeLayer}; // auth
 use tower_api_key::{Scope, SqliteStore, owner::Organization, usage::Usage}; // auth
 use tower_http::cors::CorsLayer;
 use tower_http::trace::TraceLayer;
@@ -118,19 +117,8 @@ async fn sign_up(State(app): State<App>, Json(form): Json<SignUp>) -> Result<Res
     Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], body).into_response()) // auth
 }
 
-type Limiter = Arc<DefaultKeyedRateLimiter<KeyId>>; // auth
-
 // auth
-async fn limit(State(limiter): State<Limiter>, caller: Principal, request: Request, next: Next) -> Response {
-    // auth
-    if limiter.check_key(caller.key_id()).is_err() {
-        return ApiError(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "slow down".into()).into_response();
-    }
-    next.run(request).await
-}
-
-// auth
-fn app(store: SqliteStore, usage: Usage, per_minute: NonZeroU32) -> Result<Router, Error> {
+fn app(store: SqliteStore, usage: Usage, per_minute: u64) -> Result<Router, Error> {
     let authenticator = Authenticator::builder(store.clone()) // auth
         .usage(usage) // auth
         .respond(|error: &Rejection| Payload::json(error_body(error.reason().code(), &error.to_string()))) // auth
@@ -143,7 +131,7 @@ fn app(store: SqliteStore, usage: Usage, per_minute: NonZeroU32) -> Result<Route
         .respond(|error: &RouteError| Payload::json(error_body("key_management", &error.to_string()))); // auth
     let manage = manage::routes(keys.clone(), settings); // auth
     let rules = RouteRules::new([("GET /v1/notes", "notes.read"), ("POST /v1/notes", "notes.write")])?; // auth
-    let limiter = Arc::new(RateLimiter::keyed(Quota::per_minute(per_minute)));
+    let limit = Limit::rate("burst", per_minute, Duration::from_secs(60))?; // auth
 
     let notes = OpenApiRouter::with_openapi(Api::openapi()).routes(routes!(list_notes, add_note));
     let (notes, api) = notes.split_for_parts();
@@ -160,7 +148,7 @@ fn app(store: SqliteStore, usage: Usage, per_minute: NonZeroU32) -> Result<Route
         .route_layer(RequireScopeLayer::rules(rules)) // auth
         .with_state(app.clone())
         .nest("/v1/account", manage) // auth
-        .layer(from_fn_with_state(limiter, limit))
+        .layer(LimitLayer::new().default_limits(Limits::new([limit])?)) // auth
         .layer(AuthenticateLayer::new(authenticator)) // auth
         .merge(open.with_state(app))
         .route("/openapi.json", get(async || Json(api)))
