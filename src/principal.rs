@@ -237,7 +237,7 @@ impl Principal {
     pub fn reject(&self, reason: impl Into<Reason>) -> Rejection {
         Rejection::by(Arc::clone(&self.issuer().responses), reason.into())
             .presented(self.scheme().clone())
-            .key(self.key_id().clone())
+            .of_caller(Arc::clone(&self.entry) as _)
     }
 
     /// Checks the caller again, and returns it with its current scopes and owner: for a step that cannot be undone, after a body that took

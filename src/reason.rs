@@ -71,6 +71,13 @@ pub struct Limited(
     Box<(Arc<str>, Duration)>,
 );
 
+/// What the rejection of an admitted caller counts as in its usage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Limited,
+    Forbidden,
+}
+
 /// What the client is told for a reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Row {
@@ -196,6 +203,14 @@ impl Reason {
     /// Returns the row of the reason in the table of all responses.
     pub(crate) fn row(&self) -> &'static Row {
         TABLE.of(self)
+    }
+
+    /// Returns what the rejection of an admitted caller counts as. `None` if the fault is not the caller's.
+    pub(crate) fn outcome(&self) -> Option<Outcome> {
+        match self.status() {
+            StatusCode::TOO_MANY_REQUESTS => Some(Outcome::Limited),
+            status => status.is_client_error().then_some(Outcome::Forbidden),
+        }
     }
 
     /// Returns the HTTP status of the response. A gRPC call is answered 200 with a gRPC status, where that is enabled.

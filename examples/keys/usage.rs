@@ -37,16 +37,18 @@ pub(crate) fn table(lines: &[UsageLine], as_json: bool) -> String {
     if as_json {
         return lines.iter().map(value).collect::<Value>().to_string();
     }
-    let heads = ["DAY", "ENVIRONMENT", "REQUESTS", "ID"].map(str::to_owned);
+    let heads = ["DAY", "ENVIRONMENT", "REQUESTS", "LIMITED", "FORBIDDEN", "ID"].map(str::to_owned);
     let rows: Vec<_> = [heads].into_iter().chain(lines.iter().map(row)).collect();
     table::of_rows(&rows)
 }
 
-fn row(line: &UsageLine) -> [String; 4] {
+fn row(line: &UsageLine) -> [String; 6] {
     [
         line.day.to_string(),
         line.environment.label().to_owned(),
         line.requests.to_string(),
+        line.limited.to_string(),
+        line.forbidden.to_string(),
         line.key.as_ref().map_or("all", KeyId::as_str).to_owned(),
     ]
 }
@@ -56,6 +58,8 @@ fn value(line: &UsageLine) -> Value {
         "day": line.day.to_string(),
         "environment": line.environment.label(),
         "requests": line.requests,
+        "limited": line.limited,
+        "forbidden": line.forbidden,
         "key": line.key.as_ref().map(KeyId::as_str),
     })
 }

@@ -40,7 +40,7 @@
 //! | epoch | One run of a database server; a crash or a promotion begins another. |
 //! | rejection | The reason why a request is not admitted: a [`Rejection`](crate::Rejection). |
 //! | challenge | The `WWW-Authenticate` header of a rejection: the schemes to use. |
-//! | usage | The number of requests admitted with a key, by [day and environment](crate::usage). |
+//! | usage | The number of requests admitted with a key, and of those rejected afterwards, by [day and environment](crate::usage). |
 //! | audit event | A change or a rejection, as the [audit](crate::audit) hook receives it. |
 //! | audit log | The [entries](crate::backend::AuditEntry) of all changes, which a store writes in the transaction of each. |
 

@@ -40,7 +40,7 @@
 //!
 //! `examples/memory_api/usage.rs`. Counts are written every ten seconds, and when the process ends. A request is counted when its key is
 //! admitted, whatever its outcome: a request that the limits reject with 429 counts as well, and so does one that lacks a scope. The documents
-//! do not define what is billed; a service that bills served requests counts those itself.
+//! do not define what is billed; a service that bills served requests adds up [`UsageLine::served`](crate::backend::UsageLine::served).
 //!
 #![doc = concat!("```ignore\n", include_str!("../../examples/memory_api/usage.rs"), "```")]
 //!

@@ -33,8 +33,8 @@
 //!   change; the handler that keeps a memory calls [`Principal::recheck`](crate::Principal::recheck) first.
 //! * The console requires the scope `console`; keys that are created there have no scopes by default. A service whose console has sessions of
 //!   its own calls [`KeyManager`] instead of the routes.
-//! * A request counts as usage when its key is admitted, even if the limits then reject it with 429: an operator wants to see a client that
-//!   does not wait. A service that shows only served requests counts those itself, inside the limits.
+//! * A request counts as usage when its key is admitted, even if the limits then reject it with 429, and then counts as `limited` as well: an
+//!   operator wants to see a client that does not wait. A bill for what was served takes [`UsageLine::served`](crate::backend::UsageLine::served).
 //! * Limits are kept in the memory of one process. Several processes allow as much each, or share a counter.
 //!
 //! [`KeyManager`]: crate::manage::KeyManager

@@ -53,7 +53,7 @@
 //! | `tower_api_key_circuit_open` | 1 again and again for a minute | the database does not respond. Each pause ends with one trial lookup |
 //! | `tower_api_key_rejections_total{reason="unavailable"}` | its rate above 1 % of all requests for five minutes | clients get 503, not 401 |
 //! | `tower_api_key_usage_backlog` | grows for ten minutes | counts are not written; from 100,000 on ([`UsageBuilder::backlog`](crate::usage::UsageBuilder::backlog)) they are lost |
-//! | `tower_api_key_usage_lost_total` | rises at all | admitted requests are missing in the bill |
+//! | `tower_api_key_usage_lost_total` | rises at all | admitted requests, or their rejections, are missing in the bill |
 //! | `tower_api_key_counters_away_total` | its rate above zero for a minute | the store that counts [limits over a fleet](super::limits#a-fleet) does not answer: requests to keys with limits get 503, or are held to the share of their process |
 //! | `tower_api_key_lookups` | near 1,024, or sixteen times [`max_concurrent_lookups`](crate::AuthenticatorBuilder::max_concurrent_lookups) | a flood of unknown keys, or a slow database. Past it, the answer is 503 |
 //! | `tower_api_key_rejections_total{reason="unknown"}` | ten times the usual rate | a client guesses keys, or has lost its key |

@@ -317,7 +317,7 @@ impl AuthenticatorBuilder {
         self
     }
 
-    /// Counts each request that is admitted, by key and day. Default: nothing is counted.
+    /// Counts each request that is admitted, and whether it was rejected afterwards, by key and day. Default: nothing is counted.
     ///
     /// Counting costs a request one addition, and never delays or fails it. Several authenticators may share a meter, which takes its
     /// [clock](Self::with_clock) from the first.

@@ -1,20 +1,26 @@
-//! Checks a caller again, long after its admission. `Principal::recheck` reaches this by [`Recheck`], through a weak reference of the
-//! principal's cache entry. It reads through the cache as a request does, and counts no use.
+//! Checks a caller again, long after its admission, and counts that it was rejected. Principals and rejections reach this by [`Admitter`],
+//! through a weak reference of the principal's cache entry. A check reads through the cache as a request does, and counts no use.
 
 // Layer 8 of 10: decision.
 
 use std::sync::Arc;
 
 use super::{Authenticator, Inner};
-use crate::cache::{Entry, Fact, LookupError, Recheck, Rechecking};
+use crate::cache::{Admitter, Entry, Fact, LookupError, Rechecking};
 use crate::digest::Digest;
 use crate::owner::Owner;
-use crate::reason::Reason;
+use crate::reason::{Outcome, Reason};
 use crate::record::Record;
 
-impl Recheck for Inner {
+impl Admitter for Inner {
     fn recheck<'a>(self: Arc<Self>, entry: &'a Entry, source: usize) -> Rechecking<'a> {
         Box::pin(Authenticator(self).recheck(entry, source))
+    }
+
+    fn count_rejection(&self, entry: &Arc<Entry>, outcome: Outcome) {
+        if let Some(usage) = &self.usage {
+            usage.count_rejection(entry, outcome);
+        }
     }
 }
 

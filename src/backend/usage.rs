@@ -71,12 +71,16 @@ pub struct UsageCount {
     pub owner: Owner,
     /// The number of requests that were admitted with it.
     pub requests: u64,
+    /// The number of these that a limit rejected.
+    pub limited: u64,
+    /// The number of these that were rejected otherwise, such as for a missing scope.
+    pub forbidden: u64,
     /// The time of its last use, as far as known.
     pub last_used_at: Timestamp,
 }
 
 impl UsageCount {
-    /// Creates a count, on the day of its last use.
+    /// Creates a count of requests of which none was rejected, on the day of its last use.
     pub fn new(
         key: KeyId,
         environment: Environment,
@@ -84,7 +88,19 @@ impl UsageCount {
         requests: u64,
         last_used_at: Timestamp,
     ) -> Self {
-        Self { key, day: last_used_at.into(), environment, owner, requests, last_used_at }
+        let day = last_used_at.into();
+        Self { key, day, environment, owner, requests, limited: 0, forbidden: 0, last_used_at }
+    }
+
+    /// Sets how many of the requests were rejected after their admission.
+    #[must_use]
+    pub fn rejected(self, limited: u64, forbidden: u64) -> Self {
+        Self { limited, forbidden, ..self }
+    }
+
+    /// Returns the numbers of a count: the requests, and of these the limited and the forbidden ones.
+    pub(crate) fn numbers(&self) -> [u64; 3] {
+        [self.requests, self.limited, self.forbidden]
     }
 
     fn slot(&self) -> Slot {
@@ -146,6 +162,8 @@ pub(crate) fn merge(slots: &mut BTreeMap<Slot, UsageCount>, count: UsageCount) {
     match slots.get_mut(&count.slot()) {
         Some(sum) => {
             sum.requests = sum.requests.saturating_add(count.requests);
+            sum.limited = sum.limited.saturating_add(count.limited);
+            sum.forbidden = sum.forbidden.saturating_add(count.forbidden);
             sum.last_used_at = sum.last_used_at.max(count.last_used_at);
         }
         None => _ = slots.insert(count.slot(), count),
@@ -161,12 +179,14 @@ mod tests {
         let count = |key: &str, requests, millis| {
             let at = Timestamp::from_unix_millis(millis);
             let id = KeyId::new(key).unwrap();
-            UsageCount::new(id, Environment::Live, Owner::organization("acme"), requests, at)
+            let count = UsageCount::new(id, Environment::Live, Owner::organization("acme"), requests, at);
+            count.rejected(requests / 2, requests / 4)
         };
         let tomorrow = 24 * 60 * 60 * 1_000;
         let counts = [count("b", 1, 7), count("a", 2, 5), count("b", 4, 3), count("b", 8, tomorrow)];
         let batch = UsageBatch::new("me", 1, counts);
-        assert_eq!(batch.counts(), [count("a", 2, 5), count("b", 5, 7), count("b", 8, tomorrow)]);
+        let sum = count("b", 5, 7).rejected(2, 1);
+        assert_eq!(batch.counts(), [count("a", 2, 5), sum, count("b", 8, tomorrow)]);
         let last: Vec<_> = batch.last_uses().into_iter().map(|(id, at)| (id.as_str(), at)).collect();
         assert_eq!(
             last,

@@ -40,7 +40,7 @@ mod write_backs;
 
 use std::time::Duration;
 
-pub(crate) use entries::{DirtyList, Entry, EntryUses, Fact, Flags, Issuer, Recheck, Rechecking};
+pub(crate) use entries::{Admitter, DirtyList, Entry, EntryUses, Fact, Flags, Issuer, Rechecking};
 pub(crate) use limits::Limits;
 pub(crate) use loader::{LookupError, LookupKey};
 

@@ -15,7 +15,7 @@ use super::page::{Problem, Shell, render, respond};
 use super::shared::{Shared, SharedState, Visitor};
 use super::signed_in::Role;
 use super::view::{Id, View};
-use crate::backend::{KeyFilter, KeyStore, UsageBy, UsageQuery, UsageStore};
+use crate::backend::{KeyFilter, KeyStore, UsageBy, UsageLine, UsageQuery, UsageStore};
 use crate::clock::Day;
 use crate::environment::Environment;
 use crate::key::KeyId;
@@ -55,25 +55,56 @@ impl UsagePage<'_> {
 #[derive(Debug, Clone, Copy)]
 struct Requests {
     day: Day,
-    live: u64,
-    test: u64,
+    live: Numbers,
+    test: Numbers,
+}
+
+/// The requests in an environment, and how many of them were rejected.
+#[derive(Debug, Clone, Copy, Default)]
+struct Numbers {
+    all: u64,
+    limited: u64,
+    forbidden: u64,
+}
+
+impl Numbers {
+    fn of(line: &UsageLine) -> Self {
+        Self { all: line.requests, limited: line.limited, forbidden: line.forbidden }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.all = self.all.saturating_add(other.all);
+        self.limited = self.limited.saturating_add(other.limited);
+        self.forbidden = self.forbidden.saturating_add(other.forbidden);
+    }
+
+    fn served(&self) -> u64 {
+        self.all.saturating_sub(self.limited).saturating_sub(self.forbidden)
+    }
 }
 
 impl Requests {
     fn none(day: Day) -> Self {
-        Self { day, live: 0, test: 0 }
+        Self { day, live: Numbers::default(), test: Numbers::default() }
     }
 
-    fn sum(&self) -> u64 {
-        self.live.saturating_add(self.test)
+    /// Returns the numbers of both environments.
+    fn sum(&self) -> Numbers {
+        let mut sum = self.live;
+        sum.add(self.test);
+        sum
     }
 
-    fn add(&mut self, environment: Environment, requests: u64) {
-        let count = match environment {
-            Environment::Live => &mut self.live,
-            Environment::Test => &mut self.test,
-        };
-        *count = count.saturating_add(requests);
+    fn is_empty(&self) -> bool {
+        let Numbers { all, limited, forbidden } = self.sum();
+        all == 0 && limited == 0 && forbidden == 0
+    }
+
+    fn add(&mut self, environment: Environment, numbers: Numbers) {
+        match environment {
+            Environment::Live => self.live.add(numbers),
+            Environment::Test => self.test.add(numbers),
+        }
     }
 }
 
@@ -92,7 +123,7 @@ fn bars(days: &[Requests], highest: u64) -> Vec<Bar> {
     let (width, height) = PLOT;
     let (slot, scale) = (width / days.len() as f64, height / highest.max(1) as f64);
     let bar = |(index, day): (usize, &Requests)| {
-        let (x, live, test) = (index as f64 * slot, day.live as f64 * scale, day.test as f64 * scale);
+        let (x, live, test) = (index as f64 * slot, day.live.all as f64 * scale, day.test.all as f64 * scale);
         let pixels = |value: f64| format!("{value:.1}");
         Bar {
             day: *day,
@@ -157,7 +188,7 @@ async fn page<S: KeyStore + UsageStore + Clone>(
         None => None,
     };
     let (span, mut days) = read(shared, visitor, query, id).await?;
-    let highest = days.iter().map(Requests::sum).max().unwrap_or_default();
+    let highest = days.iter().map(|day| day.sum().all).max().unwrap_or_default();
     let mut total = Requests::none(shared.now().into());
     for day in &days {
         total.add(Environment::Live, day.live);
@@ -165,7 +196,7 @@ async fn page<S: KeyStore + UsageStore + Clone>(
     }
     let (shell, environments) = (visitor.shell(shared), visitor.environments());
     let bars = bars(&days, highest);
-    days.retain(|day| day.sum() > 0);
+    days.retain(|day| !day.is_empty());
     days.reverse();
     Ok(render(
         StatusCode::OK,
@@ -183,8 +214,12 @@ async fn csv<S: KeyStore + UsageStore + Clone>(
         visitor.keys(shared).get(id).await.map_err(Problem::from)?;
     }
     let (_, days) = read(shared, visitor, query, id).await?;
-    let lines = days.iter().map(|Requests { day, live, test }| format!("{day},{live},{test}\r\n"));
-    let text: String = ["day,live,test\r\n".to_owned()].into_iter().chain(lines).collect();
+    let lines = days.iter().map(|Requests { day, live, test }| {
+        let rejected = format!("{},{},{},{}", live.limited, live.forbidden, test.limited, test.forbidden);
+        format!("{day},{},{},{rejected}\r\n", live.all, test.all)
+    });
+    let heads = "day,live,test,live_limited,live_forbidden,test_limited,test_forbidden\r\n";
+    let text: String = [heads.to_owned()].into_iter().chain(lines).collect();
     let mut response = respond(StatusCode::OK, "text/csv; charset=utf-8", text);
     let value = HeaderValue::from_static("attachment; filename=\"usage.csv\"");
     response.headers_mut().insert(CONTENT_DISPOSITION, value);
@@ -215,7 +250,7 @@ async fn read<S: KeyStore + UsageStore + Clone>(
     let mut days: Vec<_> = (0..span).map(|day| Requests::none(first.plus(day))).collect();
     for line in lines {
         if let Some(requests) = days.iter_mut().find(|requests| requests.day == line.day) {
-            requests.add(line.environment, line.requests);
+            requests.add(line.environment, Numbers::of(&line));
         }
     }
     Ok((span, days))

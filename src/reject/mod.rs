@@ -35,6 +35,7 @@ mod protocol;
 mod rejection;
 mod response;
 
+pub(crate) use crate::reason::Outcome;
 pub use crate::reason::{Forbidden, Limited, Reason};
 pub use body::RejectionBody;
 pub use head::RequestHead;
@@ -44,4 +45,4 @@ pub use rejection::{Detail, Payload, Rejection, Respond};
 
 pub(crate) use config::ResponseConfigBuilder;
 pub(crate) use grpc::Call;
-pub(crate) use rejection::ResponseConfig;
+pub(crate) use rejection::{Caller, ResponseConfig};

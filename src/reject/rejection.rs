@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::credential::{Scheme, Sources};
 use crate::key::KeyId;
 use crate::metrics::Metrics;
-use crate::reason::Reason;
+use crate::reason::{Outcome, Reason};
 
 /// A request that is not admitted.
 ///
@@ -25,8 +25,23 @@ use crate::reason::Reason;
 pub struct Rejection {
     pub(super) reason: Reason,
     pub(super) scheme: Option<Scheme>,
-    pub(super) key_id: Option<KeyId>,
+    pub(super) key: Option<RejectedKey>,
     pub(super) responses: Arc<ResponseConfig>,
+}
+
+/// The key that was presented.
+#[derive(Clone)]
+pub(super) enum RejectedKey {
+    NotAdmitted(KeyId),
+    /// The key of a caller that was admitted before.
+    Admitted(Arc<dyn Caller>),
+}
+
+/// Trait for counting the rejection of a caller after its admission. The cache entry of its key implements it.
+pub(crate) trait Caller: Send + Sync {
+    fn key_id(&self) -> &KeyId;
+
+    fn count_rejection(self: Arc<Self>, outcome: Outcome);
 }
 
 /// How one authenticator responds to rejections. Its principals carry it, so that layers and handlers that reject them later respond alike.
@@ -56,7 +71,7 @@ impl Rejection {
     }
 
     pub(crate) fn by(responses: Arc<ResponseConfig>, reason: Reason) -> Self {
-        Self { reason, scheme: None, key_id: None, responses }
+        Self { reason, scheme: None, key: None, responses }
     }
 
     pub(crate) fn presented(mut self, scheme: Scheme) -> Self {
@@ -65,7 +80,13 @@ impl Rejection {
     }
 
     pub(crate) fn key(mut self, id: KeyId) -> Self {
-        self.key_id = Some(id);
+        self.key = Some(RejectedKey::NotAdmitted(id));
+        self
+    }
+
+    /// Sets the caller, whose admission was counted.
+    pub(crate) fn of_caller(mut self, caller: Arc<dyn Caller>) -> Self {
+        self.key = Some(RejectedKey::Admitted(caller));
         self
     }
 
@@ -81,7 +102,17 @@ impl Rejection {
 
     /// Returns the id of the key that was presented, if it is known.
     pub fn key_id(&self) -> Option<&KeyId> {
-        self.key_id.as_ref()
+        self.key.as_ref().map(|key| match key {
+            RejectedKey::NotAdmitted(id) => id,
+            RejectedKey::Admitted(caller) => caller.key_id(),
+        })
+    }
+
+    /// Counts the rejection in the usage of an admitted caller.
+    pub(super) fn count(&self) {
+        if let (Some(RejectedKey::Admitted(caller)), Some(outcome)) = (&self.key, self.reason.outcome()) {
+            Arc::clone(caller).count_rejection(outcome);
+        }
     }
 }
 
@@ -114,7 +145,7 @@ impl fmt::Debug for Rejection {
         f.debug_struct("Rejection")
             .field("reason", &self.reason)
             .field("scheme", &self.scheme)
-            .field("key_id", &self.key_id)
+            .field("key_id", &self.key_id())
             .finish_non_exhaustive()
     }
 }

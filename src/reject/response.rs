@@ -1,4 +1,4 @@
-//! The response to a rejected request, and the report of the rejection to the log, the metrics and the audit hook.
+//! The response to a rejected request, and the report of the rejection to the log, the metrics, the usage of its caller and the audit hook.
 
 // Layer 5 of 10: outcomes.
 
@@ -16,8 +16,8 @@ use crate::reason::Reason;
 use crate::trace;
 
 impl Rejection {
-    /// Reports the rejection to the log, the metrics and the audit hook, and returns the response to `request`: with status, challenges and
-    /// body as the authenticator is configured to, and the rejection in its extensions. Behind a layer that answers
+    /// Reports the rejection to the log, the metrics, the [usage](crate::usage) of an admitted caller and the audit hook, and returns the
+    /// response to `request`: with status, challenges and body as the authenticator is configured to, and the rejection in its extensions. Behind a layer that answers
     /// [gRPC](crate::AuthenticateLayer::grpc), a call gets the response of gRPC.
     ///
     /// For services without a framework, such as one that upgrades a connection before it calls a layer. `Response::from(rejection)` does
@@ -72,14 +72,15 @@ impl Rejection {
         response.map(B::from_bytes)
     }
 
-    /// Reports a rejection to the log, the metrics and the audit hook. Called only for a response: a rejection may also be created and
+    /// Reports a rejection to the log, the metrics, the usage of its caller and the audit hook. Called only for a response: a rejection may also be created and
     /// dropped, as when a credential is optional. `route` is the template of the route, if it is known.
     pub(crate) fn report(&self, route: Option<&str>) {
         let resource = match &self.reason {
             Reason::Forbidden(forbidden) => Some(forbidden.label()),
             _ => None,
         };
-        trace::rejected(self.reason.label(), resource, route, self.key_id.as_ref());
+        trace::rejected(self.reason.label(), resource, route, self.key_id());
+        self.count();
         self.responses.metrics.rejected(self.reason.label());
         if let Some(AuditSink { hook, clock }) = &self.responses.audit {
             let action = match &self.reason {
@@ -87,7 +88,7 @@ impl Rejection {
                 reason => Action::Rejected { reason: reason.label() },
             };
             let event = AuditEvent::new(clock.wall(), action);
-            hook.record(&AuditEvent { key: self.key_id.clone(), ..event });
+            hook.record(&AuditEvent { key: self.key_id().cloned(), ..event });
         }
     }
 }

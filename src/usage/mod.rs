@@ -1,14 +1,24 @@
 //! Usage of each key by day, counted in the cache and written in batches.
 //!
-//! An admitted request adds one to a counter in the cache entry of its key, and waits for nothing. At intervals, and at midnight, the counts
+//! An admitted request adds one to a counter in the cache entry of its key, and waits for nothing; its rejection adds one to another. At intervals, and at midnight, the counts
 //! are taken from the cache and written to a [`UsageStore`](crate::backend::UsageStore), with the time of each key's last use. While the
 //! store cannot be reached, counts are kept, up to a bound.
 //!
-//! Every admitted request is counted, whatever its outcome behind the layer: one that lacks a scope, that a rate limiter rejects or that a
-//! handler fails to answer was admitted. The layer does not see what lies behind it, and a request whose client hangs up has no outcome. To
-//! bill served requests, count them where they are served.
+//! # What is counted
 //!
-//! A request that passes several layers of one authenticator with one key is counted by the first.
+//! | Number | Requests |
+//! |---|---|
+//! | `requests` | all that were admitted, whatever became of them |
+//! | `limited` | of these, those past a [limit](crate::limit_requests) |
+//! | `forbidden` | of these, those that were rejected otherwise: for a missing scope, by a rule, or because the key ended meanwhile |
+//! | [`served`](crate::backend::UsageLine::served) | the rest, which is what most services bill |
+//!
+//! A rejection counts when it becomes a response, be it by a layer or by a handler that returns [`Principal::reject`](crate::Principal::reject)
+//! or [`Principal::require`](crate::Principal::require). Other outcomes are unknown: a request that a handler fails to answer, that has no route
+//! or whose client hangs up was served. A request that is rejected on another day than it was admitted counts on each as what it was there.
+//!
+//! Requests without a good key belong to no key: they are in the [metrics](crate::metrics). A request that passes several layers of one
+//! authenticator with one key is counted by the first.
 //!
 //! ```
 //! # tokio::runtime::Runtime::new()?.block_on(async {
@@ -59,6 +69,7 @@ use std::sync::Arc;
 use crate::backend::BackendError;
 use crate::cache::Entry;
 use crate::clock::Clock;
+use crate::reject::Outcome;
 use meter::Meter;
 
 /// Counts the requests that are admitted with each key. A clone is one `Arc` and shares the counts.
@@ -112,6 +123,13 @@ impl Usage {
     #[inline]
     pub(crate) fn count(&self, entry: &Arc<Entry>) {
         if let Some(entries) = self.0.uses.count(entry, || self.0.now()) {
+            self.0.entry_became_dirty(entries);
+        }
+    }
+
+    /// Counts that an admitted request was rejected.
+    pub(crate) fn count_rejection(&self, entry: &Arc<Entry>, outcome: Outcome) {
+        if let Some(entries) = self.0.uses.count_rejection(entry, outcome, || self.0.now()) {
             self.0.entry_became_dirty(entries);
         }
     }

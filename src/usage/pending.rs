@@ -50,11 +50,12 @@ impl Pending {
             used.requests,
             used.since,
         );
+        let count = count.rejected(used.limited, used.forbidden);
         let slot = (count.key.clone(), count.day, count.environment);
         if self.len() < self.capacity || self.counts.contains_key(&slot) {
             merge(&mut self.counts, count);
         } else {
-            self.lose(count.requests, "the backlog is full until the store accepts waiting counts");
+            self.lose(requests_of(&count), "the backlog is full until the store accepts waiting counts");
         }
     }
 
@@ -83,7 +84,7 @@ impl Pending {
     /// Discards the batch, which the store will never accept.
     pub(super) fn discard_batch(&mut self) {
         if let Some(batch) = self.unconfirmed.take() {
-            let requests = batch.counts().iter().map(|count| count.requests).sum();
+            let requests = batch.counts().iter().map(requests_of).sum();
             self.lose(requests, "the store cannot keep them");
         }
     }
@@ -93,7 +94,7 @@ impl Pending {
         let counts = std::mem::take(&mut self.counts);
         let unconfirmed = self.unconfirmed.take();
         let unconfirmed = unconfirmed.iter().flat_map(|batch| batch.counts());
-        let requests = counts.values().chain(unconfirmed).map(|count| count.requests).sum();
+        let requests = counts.values().chain(unconfirmed).map(requests_of).sum();
         if requests > 0 {
             // Logged in any case: this is another cause, and the last chance.
             self.has_logged_loss = false;
@@ -116,4 +117,9 @@ impl Pending {
             trace::usage_lost(requests, why);
         }
     }
+}
+
+/// Returns the number of requests of which a count says something: their admission, or that they were rejected.
+fn requests_of(count: &UsageCount) -> u64 {
+    count.requests.max(count.limited.saturating_add(count.forbidden))
 }

@@ -112,7 +112,9 @@ async fn usage_is_shown_by_day() {
     let day: Day = "2027-01-15".parse().unwrap();
     let count = |key: &Value, owner, requests, day: Day| {
         let id = KeyId::new(key["id"].as_str().unwrap()).unwrap();
-        UsageCount::new(id, Environment::Live, Owner::organization(owner), requests, day.start())
+        let owner = Owner::organization(owner);
+        UsageCount::new(id, Environment::Live, owner, requests, day.start())
+            .rejected(requests / 2, requests / 4)
     };
     let counts = [
         count(&made[0], "acme", 1, day),
@@ -122,18 +124,22 @@ async fn usage_is_shown_by_day() {
     store.add_usage(&UsageBatch::new("test", 1, counts)).await.unwrap();
     store.close().await;
 
-    let line = |day: &str, requests, key: Value| serde_json::json!({ "day": day, "environment": "live", "requests": requests, "key": key });
+    let line = |day: &str, [requests, limited, forbidden]: [u64; 3], key: Value| {
+        serde_json::json!({
+            "day": day, "environment": "live", "requests": requests, "limited": limited, "forbidden": forbidden, "key": key
+        })
+    };
     let both = "usage --from 2027-01-15 --to 2027-01-16";
     let null = || Value::Null;
     assert_eq!(
         keys.json(both).await,
-        Value::from(vec![line("2027-01-15", 3, null()), line("2027-01-16", 4, null())])
+        Value::from(vec![line("2027-01-15", [3, 1, 0], null()), line("2027-01-16", [4, 2, 1], null())])
     );
     let own = keys.json(&format!("{both} --by-key --organization other")).await;
-    assert_eq!(own, Value::from(vec![line("2027-01-15", 2, made[1]["id"].clone())]));
+    assert_eq!(own, Value::from(vec![line("2027-01-15", [2, 1, 0], made[1]["id"].clone())]));
     let id = made[0]["id"].as_str().unwrap();
     let one = keys.json(&format!("usage --key {id} --from 2027-01-16 --to 2027-01-16")).await;
-    assert_eq!(one, Value::from(vec![line("2027-01-16", 4, null())]));
+    assert_eq!(one, Value::from(vec![line("2027-01-16", [4, 2, 1], null())]));
     assert_eq!(keys.json("usage --to 2027-01-14").await, serde_json::json!([]));
     let table = keys.run(&format!("{both} --by-key")).await.stdout;
     assert!(table.starts_with("DAY") && table.contains(id) && table.lines().count() == 4, "{table}");

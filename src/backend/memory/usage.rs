@@ -10,10 +10,13 @@ use crate::environment::Environment;
 use crate::key::KeyId;
 use crate::owner::Owner;
 
+/// The requests, and of these the limited and the forbidden ones.
+type Numbers = [u64; 3];
+
 #[derive(Debug, Default)]
 pub(super) struct Usage {
     /// In the order of the lines of a query.
-    counts: BTreeMap<(Day, KeyId, Environment), (Owner, u64)>,
+    counts: BTreeMap<(Day, KeyId, Environment), (Owner, Numbers)>,
     /// The last batch of each writer.
     batches: HashMap<Box<str>, u64>,
 }
@@ -33,8 +36,8 @@ impl Usage {
 
     pub(super) fn add(&mut self, count: &UsageCount) {
         let slot = (count.day, count.key.clone(), count.environment);
-        let (_, requests) = self.counts.entry(slot).or_insert_with(|| (count.owner.clone(), 0));
-        *requests += count.requests;
+        let new = || (count.owner.clone(), Numbers::default());
+        add(&mut self.counts.entry(slot).or_insert_with(new).1, count.numbers());
     }
 
     /// Deletes the usage of the keys of an owner.
@@ -51,8 +54,8 @@ impl Usage {
 
     pub(super) fn lines(&self, query: &UsageQuery) -> Vec<UsageLine> {
         let filter = query.filter();
-        let mut lines = BTreeMap::new();
-        for ((day, key, environment), (owner, requests)) in &self.counts {
+        let mut lines = BTreeMap::<_, Numbers>::new();
+        for ((day, key, environment), (owner, numbers)) in &self.counts {
             let is_selected = (query.from..=query.to).contains(day)
                 && query.key.as_ref().is_none_or(|wanted| wanted == key)
                 && filter.matches_owner(owner, *environment);
@@ -61,13 +64,21 @@ impl Usage {
                     UsageBy::Key => Some(key.clone()),
                     UsageBy::Total => None,
                 };
-                *lines.entry((*day, key, *environment)).or_insert(0) += requests;
+                add(lines.entry((*day, key, *environment)).or_default(), *numbers);
             }
         }
         if let Some(after) = &query.after {
             lines.retain(|place, _| *place > (after.day, after.key.clone(), after.environment));
         }
-        let line = |((day, key, environment), requests)| UsageLine::new(key, day, environment, requests);
+        let line = |((day, key, environment), [requests, limited, forbidden]): (_, Numbers)| {
+            UsageLine::new(key, day, environment, requests).rejected(limited, forbidden)
+        };
         lines.into_iter().map(line).take(query.limit).collect()
+    }
+}
+
+fn add(sum: &mut Numbers, numbers: Numbers) {
+    for (sum, number) in sum.iter_mut().zip(numbers) {
+        *sum += number;
     }
 }

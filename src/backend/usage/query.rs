@@ -64,6 +64,10 @@ pub struct UsageLine {
     pub environment: Environment,
     /// The number of requests that were admitted.
     pub requests: u64,
+    /// The number of these that a limit rejected.
+    pub limited: u64,
+    /// The number of these that were rejected otherwise, such as for a missing scope.
+    pub forbidden: u64,
 }
 
 impl UsageQuery {
@@ -150,8 +154,30 @@ impl UsageQuery {
 }
 
 impl UsageLine {
-    /// Creates a line.
+    /// Creates a line of requests of which none was rejected.
     pub fn new(key: Option<KeyId>, day: Day, environment: Environment, requests: u64) -> Self {
-        Self { key, day, environment, requests }
+        Self { key, day, environment, requests, limited: 0, forbidden: 0 }
+    }
+
+    /// Sets how many of the requests were rejected after their admission.
+    #[must_use]
+    pub fn rejected(self, limited: u64, forbidden: u64) -> Self {
+        Self { limited, forbidden, ..self }
+    }
+
+    /// Returns the number of requests that were admitted and not rejected afterwards.
+    ///
+    /// At midnight it may be too low by the requests that were admitted on the day before and rejected on this one, but never below zero.
+    ///
+    /// ```
+    /// use tower_api_key::Environment;
+    /// use tower_api_key::backend::UsageLine;
+    /// use tower_api_key::clock::Day;
+    ///
+    /// let line = UsageLine::new(None, Day::from_unix_days(20_000), Environment::Live, 10).rejected(3, 1);
+    /// assert_eq!(line.served(), 6);
+    /// ```
+    pub fn served(&self) -> u64 {
+        self.requests.saturating_sub(self.limited).saturating_sub(self.forbidden)
     }
 }

@@ -1,8 +1,8 @@
 //! The entries with uses that were not taken yet, in a list that the meter of `usage` owns.
 //!
 //! A use is counted in the entry. The first one since the count was taken also puts the entry on the list, and the usage flusher takes the
-//! counts of the entries on the list. So a count is found even if its entry was evicted or replaced in the meantime, unused keys cost
-//! nothing, and each entry is on the list once.
+//! counts of the entries on the list. So a count is found even if its entry was evicted or replaced in the meantime, and unused keys cost
+//! nothing. The same holds for the first rejection of each kind, so an entry is on the list three times at most.
 
 // Layer 6 of 10: cache.
 
@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use super::Entry;
 use crate::cache::sync::{Arc, Mutex, lock};
 use crate::clock::Timestamp;
+use crate::reject::Outcome;
 
 /// Entries with uses that were not taken yet, in the order of their first use.
 #[derive(Default)]
@@ -22,6 +23,9 @@ pub(crate) struct EntryUses {
     /// The time of the first of these uses.
     pub(crate) since: Timestamp,
     pub(crate) requests: u64,
+    /// Of these requests, or of those taken before.
+    pub(crate) limited: u64,
+    pub(crate) forbidden: u64,
 }
 
 impl DirtyList {
@@ -29,6 +33,16 @@ impl DirtyList {
     #[inline]
     pub(crate) fn count(&self, entry: &Arc<Entry>, now: impl FnOnce() -> Timestamp) -> Option<usize> {
         entry.uses.count_use().then(|| self.put(entry, now()))
+    }
+
+    /// Counts that a request was rejected whose use was counted. Returns the length of the list if the entry was put on it.
+    pub(crate) fn count_rejection(
+        &self,
+        entry: &Arc<Entry>,
+        outcome: Outcome,
+        now: impl FnOnce() -> Timestamp,
+    ) -> Option<usize> {
+        entry.rejections().count(outcome).then(|| self.put(entry, now()))
     }
 
     #[cold]
@@ -52,9 +66,12 @@ impl DirtyList {
         };
         // Taken only after the entries have left the list: the next use of each puts it on the list again.
         let used = |(entry, since): (Arc<Entry>, Timestamp)| {
+            // Rejections first: none is taken before the use of its request.
+            let (limited, forbidden) = entry.take_rejections();
             let requests = entry.uses.take_uses();
-            EntryUses { entry, since, requests }
+            EntryUses { entry, since, requests, limited, forbidden }
         };
-        entries.into_iter().map(used).collect()
+        let used = entries.into_iter().map(used);
+        used.filter(|used| used.requests.max(used.limited).max(used.forbidden) > 0).collect()
     }
 }

@@ -13,14 +13,16 @@ use super::accepted::AcceptedBy;
 use super::flags::Flags;
 use super::generation::Generation;
 use super::place::Place;
+use super::rejections::Rejections;
 use super::use_counter::UseCounter;
 use crate::cache::sync::{Arc, OnceLock, Weak};
 use crate::clock::{Clock, Moment, Timestamp};
 use crate::credential::Scheme;
 use crate::digest::Digests;
 use crate::environment::Environment;
+use crate::key::KeyId;
 use crate::record::Record;
-use crate::reject::{Reason, ResponseConfig};
+use crate::reject::{Caller, Outcome, Reason, ResponseConfig};
 use crate::rights::ScopePolicy;
 
 /// A record, with the generation it was read under and the end of its time to live. Facts only: whether the key is admitted is decided for each
@@ -50,6 +52,7 @@ struct Extras {
     /// The digests by which the key was looked up, if several: it may be under another one when it is looked up again.
     digests: Option<Digests>,
     attached: OnceLock<Attached>,
+    rejections: Rejections,
 }
 
 /// What a component above the cache keeps with an entry, to find it without a search.
@@ -62,15 +65,18 @@ pub(crate) struct Issuer {
     pub(crate) policy: ScopePolicy,
     pub(crate) responses: Arc<ResponseConfig>,
     pub(crate) clock: Arc<dyn Clock>,
-    /// The authenticator, which checks its principals again. `None` for those that tests make.
-    pub(crate) authenticator: Option<Weak<dyn Recheck>>,
+    /// The authenticator. `None` for principals that tests make.
+    pub(crate) authenticator: Option<Weak<dyn Admitter>>,
 }
 
-/// Trait for checking a caller again after its admission. The authenticator implements it, and `Principal::recheck` calls it.
-pub(crate) trait Recheck: Send + Sync {
+/// Trait for what happens to a caller after its admission. The authenticator implements it.
+pub(crate) trait Admitter: Send + Sync {
     /// Returns the current entry of a caller, or the reason to admit it no more. The caller was admitted with `entry` by the source with
     /// this index.
     fn recheck<'a>(self: Arc<Self>, entry: &'a Entry, source: usize) -> Rechecking<'a>;
+
+    /// Counts that a caller was rejected, which was admitted with `entry`.
+    fn count_rejection(&self, entry: &Arc<Entry>, outcome: Outcome);
 }
 
 pub(crate) type Rechecking<'a> = Pin<Box<dyn Future<Output = Result<Arc<Entry>, Reason>> + Send + 'a>>;
@@ -137,6 +143,16 @@ impl Entry {
         &self.issuer
     }
 
+    /// Returns the rejections that were not taken yet.
+    pub(super) fn rejections(&self) -> &Rejections {
+        &self.extras.get_or_init(Box::default).rejections
+    }
+
+    /// Takes the limited and the forbidden requests.
+    pub(super) fn take_rejections(&self) -> (u64, u64) {
+        self.extras.get().map_or((0, 0), |extras| extras.rejections.take())
+    }
+
     /// Returns what is kept with the entry: for its whole life, what the first component that asks makes of it.
     #[inline]
     pub(crate) fn attached(&self, make: impl FnOnce() -> Attached) -> &(dyn Any + Send + Sync) {
@@ -147,6 +163,19 @@ impl Entry {
     #[cfg(feature = "test-util")]
     pub(crate) fn detached(record: Record, issuer: Arc<Issuer>) -> Self {
         Self::new(Generation::default(), Moment::NEVER, record, None, issuer)
+    }
+}
+
+/// A caller that was admitted with the entry.
+impl Caller for Entry {
+    fn key_id(&self) -> &KeyId {
+        &self.record.id
+    }
+
+    fn count_rejection(self: Arc<Self>, outcome: Outcome) {
+        if let Some(authenticator) = self.issuer.authenticator.as_ref().and_then(Weak::upgrade) {
+            authenticator.count_rejection(&self, outcome);
+        }
     }
 }
 

@@ -2,7 +2,8 @@
 
 // Layer 6 of 10: cache.
 // Above `sync` and `context`; below `loader`. Bottom to top, a file importing only those before it:
-// `accepted`, `flags`, `use_counter`, `place`, `generation`, `tombstones`, `negative`, `entry`, `sieve`, `positive`, `dirty_list`, `self`.
+// `accepted`, `flags`, `use_counter`, `rejections`, `place`, `generation`, `tombstones`, `negative`, `entry`, `sieve`, `positive`, `dirty_list`,
+// `self`.
 
 mod accepted;
 mod dirty_list;
@@ -12,12 +13,13 @@ pub(super) mod generation;
 mod negative;
 mod place;
 mod positive;
+mod rejections;
 mod sieve;
 mod tombstones;
 mod use_counter;
 
 pub(crate) use dirty_list::{DirtyList, EntryUses};
-pub(crate) use entry::{Entry, Issuer, Recheck, Rechecking};
+pub(crate) use entry::{Admitter, Entry, Issuer, Rechecking};
 pub(crate) use flags::Flags;
 
 use std::time::Duration;

@@ -103,6 +103,8 @@ fn respond(lines: &[UsageLine], next: Option<&str>) -> Response {
         fields.insert("day".to_owned(), json!(line.day.to_string()));
         fields.insert("environment".to_owned(), json!(line.environment.label()));
         fields.insert("requests".to_owned(), json!(line.requests));
+        fields.insert("limited".to_owned(), json!(line.limited));
+        fields.insert("forbidden".to_owned(), json!(line.forbidden));
         Value::Object(fields)
     };
     let lines: Vec<_> = lines.iter().map(line).collect();

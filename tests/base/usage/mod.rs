@@ -3,6 +3,7 @@
 mod faulty_store;
 mod flushing;
 mod outages;
+mod outcomes;
 mod world;
 
 use std::env;

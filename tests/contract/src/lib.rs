@@ -283,6 +283,7 @@ macro_rules! usage_store {
     ($open:path $(, unless $is_absent:path)?) => {
         $crate::cases! { $open $(, $is_absent)? =>
             usage::usage_adds_up_by_key_and_in_total,
+            usage::rejections_add_up_beside_their_requests,
             usage::a_batch_that_is_sent_twice_counts_once,
             usage::a_batch_of_more_rows_than_a_statement_has_parameters_is_added,
             usage::totals_are_the_sums_of_their_keys,

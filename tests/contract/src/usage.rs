@@ -18,6 +18,9 @@ use crate::samples;
 /// A line, in short: the key, the day, the environment and the requests.
 type Line = (Option<String>, i64, Environment, u64);
 
+/// The slot of a line, and its requests, and of these the limited and the forbidden ones.
+type Numbers = BTreeMap<(Option<String>, i64, Environment), [u64; 3]>;
+
 fn count(name: &str, requests: u64, day: i64, millis: i64) -> UsageCount {
     of(name, Environment::Live, Owner::organization("acme"), requests, day, millis)
 }
@@ -85,6 +88,24 @@ pub async fn usage_adds_up_by_key_and_in_total<S: UsageStore>(store: S) {
     assert_eq!(lines(&store, ever().of_key(samples::id("B"))).await, []);
 }
 
+pub async fn rejections_add_up_beside_their_requests<S: UsageStore>(store: S) {
+    let counts = [count("a", 5, 20_000, 0).rejected(3, 1), count("b", 7, 20_000, 0)];
+    add(&store, "w", 1, counts).await;
+    // The requests of these were counted before.
+    let rejections = || [count("a", 1, 20_000, 1).rejected(0, 1), count("b", 0, 20_000, 0).rejected(2, 4)];
+    for _ in 0..2 {
+        add(&store, "w", 2, rejections()).await;
+    }
+    let slot = |key: Option<&str>| (key.map(str::to_owned), 20_000, Environment::Live);
+    let by_key = [(slot(Some("a")), [6, 3, 2]), (slot(Some("b")), [7, 2, 4])];
+    assert_eq!(numbers(&store, &ever().by(UsageBy::Key)).await, by_key.into());
+    for query in [ever(), ever().of_organization("acme"), ever().environment(Environment::Live)] {
+        assert_eq!(numbers(&store, &query).await, [(slot(None), [13, 5, 6])].into(), "{query:?}");
+    }
+    let of_key = store.usage(&ever().of_key(samples::id("a"))).await.unwrap();
+    assert_eq!((of_key.len(), of_key[0].served()), (1, 1));
+}
+
 pub async fn a_batch_that_is_sent_twice_counts_once<S: KeyStore + UsageStore>(store: S) {
     store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     for (number, requests) in [(1, 1), (1, 1), (2, 10), (1, 1), (2, 10), (5, 100), (4, 7), (5, 100)] {
@@ -130,6 +151,15 @@ pub async fn the_last_use_of_a_key_never_goes_back<S: KeyStore + UsageStore>(sto
     assert_eq!(store.get(&ids[0]).await.unwrap(), Some(used), "nothing else of it has changed");
 }
 
+async fn numbers(store: &impl UsageStore, query: &UsageQuery) -> Numbers {
+    let lines = store.usage(query).await.unwrap().into_iter();
+    let numbers = lines.map(|line| {
+        let slot = (line.key.map(|id| id.to_string()), line.day.unix_days(), line.environment);
+        (slot, [line.requests, line.limited, line.forbidden])
+    });
+    numbers.collect()
+}
+
 /// Checks that the totals of each owner, and of all, are the sums of their keys.
 pub(crate) async fn check_totals(store: &impl UsageStore) {
     let owners = [
@@ -142,14 +172,12 @@ pub(crate) async fn check_totals(store: &impl UsageStore) {
     ];
     for owner in owners {
         for query in [owner.clone(), owner.clone().environment(Environment::Test)] {
-            let mut sums = BTreeMap::new();
-            for (_, day, environment, requests) in lines(store, query.clone().by(UsageBy::Key)).await {
-                *sums.entry((day, environment)).or_insert(0) += requests;
+            let mut sums = Numbers::new();
+            for ((_, day, environment), of_key) in numbers(store, &query.clone().by(UsageBy::Key)).await {
+                let sum = sums.entry((None, day, environment)).or_default();
+                sum.iter_mut().zip(of_key).for_each(|(sum, number)| *sum += number);
             }
-            let totals = lines(store, query.clone()).await.into_iter();
-            let totals: BTreeMap<_, _> =
-                totals.map(|(_, day, environment, requests)| ((day, environment), requests)).collect();
-            assert_eq!(totals, sums, "{query:?}");
+            assert_eq!(numbers(store, &query).await, sums, "{query:?}");
         }
     }
 }
@@ -168,7 +196,8 @@ pub(crate) fn counts_of_all_owners(days: impl Iterator<Item = i64>) -> Vec<Usage
         for (number, owner) in owners.iter().enumerate() {
             for environment in [Environment::Live, Environment::Test] {
                 let name = format!("k{number}-{}", environment.label());
-                counts.push(of(&name, environment, owner.clone(), number as u64 + 1, day, 0));
+                let count = of(&name, environment, owner.clone(), number as u64 + 1, day, 0);
+                counts.push(count.rejected(number as u64 / 2, 1));
             }
         }
     }

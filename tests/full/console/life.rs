@@ -409,20 +409,27 @@ async fn usage_is_a_plot_a_table_and_a_file() {
         let at = START.saturating_sub(Duration::from_secs(days * 24 * 60 * 60));
         UsageCount::new(key.id.clone(), environment, key.owner.clone(), requests, at)
     };
-    let counts =
-        [count(Environment::Live, 70, 0), count(Environment::Test, 5, 6), count(Environment::Live, 9, 8)];
+    let counts = [
+        count(Environment::Live, 70, 0).rejected(4, 1),
+        count(Environment::Test, 5, 6),
+        count(Environment::Live, 9, 8).rejected(0, 2),
+    ];
     world.store.add_usage(&UsageBatch::new("test", 1, counts)).await.unwrap();
     for path in ["/usage".to_owned(), format!("/keys/{}/usage", key.id)] {
         let page = ann.get(&path).await;
         assert!(page.has("79 live and 5 test requests in the last 30 days"), "{}", page.html);
+        assert!(page.has("Of these, 4 were beyond a limit and 3 were forbidden."), "{}", page.html);
+        let day = ["70", "0", "65", "4", "1"].map(|number| format!(r#"<td class="number">{number}</td>"#));
+        assert!(page.has(&format!(r#"<th scope="row">2027-01-15</th>{}</tr>"#, day.concat())));
         assert!(page.has("<title>2027-01-15: 70 live, 0 test</title>") && page.has("2027-01-07"));
         assert!(!ann.get(&format!("{path}?days=7")).await.has("2027-01-07"));
         assert_eq!(ann.get(&format!("{path}?days=8")).await.status, StatusCode::BAD_REQUEST);
         let file = ann.get(&format!("{path}.csv?days=7")).await;
         let lines: Vec<_> = file.html.split("\r\n").collect();
+        let heads = "day,live,test,live_limited,live_forbidden,test_limited,test_forbidden";
         assert_eq!(
             (lines[0], lines[1], lines[7], lines.len()),
-            ("day,live,test", "2027-01-09,0,5", "2027-01-15,70,0", 9)
+            (heads, "2027-01-09,0,5,0,0,0,0", "2027-01-15,70,0,4,1,0,0", 9)
         );
         assert_eq!(file.headers["content-type"], "text/csv; charset=utf-8");
     }
@@ -433,6 +440,6 @@ async fn usage_is_a_plot_a_table_and_a_file() {
     let of_acme = ops.get("/usage?organization=acme").await;
     assert!(of_acme.has("79 live") && of_acme.has(r#"?organization=acme&#38;days=7""#), "{}", of_acme.html);
     assert!(ops.get("/usage?organization=globex").await.has("No requests in this time."));
-    assert!(ops.get("/usage.csv?organization=globex").await.has("2027-01-15,0,0"));
+    assert!(ops.get("/usage.csv?organization=globex").await.has("2027-01-15,0,0,0,0,0,0"));
     assert!(ann.get("/usage?organization=globex").await.has("79 live"), "it is no filter of a customer");
 }

@@ -29,7 +29,13 @@ async fn usage(world: &World, caller: &Customer, path: &str) -> Value {
 }
 
 fn line(key: &Customer, day: &str, requests: u64) -> Value {
-    json!({ "key": key.record.id.as_str(), "day": day, "environment": "live", "requests": requests })
+    let mut line = total(day, requests);
+    line["key"] = json!(key.record.id.as_str());
+    line
+}
+
+fn total(day: &str, requests: u64) -> Value {
+    json!({ "day": day, "environment": "live", "requests": requests, "limited": 0, "forbidden": 0 })
 }
 
 #[tokio::test]
@@ -46,10 +52,7 @@ async fn usage_is_returned_by_day_in_total_and_by_key() {
     let days = "from=2027-01-15&to=2027-01-16";
     assert_eq!(
         usage(&world, &reader, &format!("/usage?{days}")).await,
-        json!([
-            { "day": "2027-01-15", "environment": "live", "requests": 5 },
-            { "day": "2027-01-16", "environment": "live", "requests": 4 },
-        ])
+        json!([total("2027-01-15", 5), total("2027-01-16", 4)])
     );
     let mut first = [line(&reader, "2027-01-15", 2), line(&worker, "2027-01-15", 3)];
     first.sort_by_key(|line| line["key"].to_string());

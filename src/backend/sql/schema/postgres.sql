@@ -213,7 +213,8 @@ CREATE INDEX tower_api_key_audit_by_project ON tower_api_key_audit (owner_organi
 CREATE INDEX tower_api_key_audit_by_email ON tower_api_key_audit (owner_email, at, seq) WHERE owner_email IS NOT NULL;
 CREATE INDEX tower_api_key_audit_by_key ON tower_api_key_audit (key_id, at, seq);
 
--- Requests by key and day (days since the Unix epoch, in UTC). The owner is stored as well: usage outlives its key.
+-- Requests by key and day (days since the Unix epoch, in UTC), and how many of them a limit or another check rejected. The owner is stored as
+-- well: usage outlives its key.
 CREATE TABLE tower_api_key_usage (
     key_id             TEXT COLLATE "C" NOT NULL,
     day                BIGINT NOT NULL,
@@ -222,6 +223,8 @@ CREATE TABLE tower_api_key_usage (
     owner_email        TEXT COLLATE "C",
     owner_project      TEXT COLLATE "C",
     requests           BIGINT NOT NULL,
+    limited            BIGINT NOT NULL DEFAULT 0,
+    forbidden          BIGINT NOT NULL DEFAULT 0,
     PRIMARY KEY (key_id, day, environment)
 );
 CREATE INDEX tower_api_key_usage_by_day ON tower_api_key_usage (day);
@@ -238,6 +241,8 @@ CREATE TABLE tower_api_key_usage_total (
     day          BIGINT NOT NULL,
     environment  TEXT COLLATE "C" NOT NULL CHECK (environment IN ('live', 'test')),
     requests     BIGINT NOT NULL,
+    limited      BIGINT NOT NULL DEFAULT 0,
+    forbidden    BIGINT NOT NULL DEFAULT 0,
     PRIMARY KEY (kind, organization, name, day, environment)
 );
 

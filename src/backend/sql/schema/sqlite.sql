@@ -187,7 +187,8 @@ CREATE INDEX tower_api_key_audit_by_email ON tower_api_key_audit (owner_email, a
 -- The last one: of equal indexes, SQLite takes the newest, and a key has fewer entries than its owner.
 CREATE INDEX tower_api_key_audit_by_key ON tower_api_key_audit (key_id, at, seq);
 
--- Requests by key and day (days since the Unix epoch, in UTC). The owner is stored as well: usage outlives its key.
+-- Requests by key and day (days since the Unix epoch, in UTC), and how many of them a limit or another check rejected. The owner is stored as
+-- well: usage outlives its key.
 CREATE TABLE tower_api_key_usage (
     key_id             TEXT NOT NULL,
     day                INTEGER NOT NULL,
@@ -196,6 +197,8 @@ CREATE TABLE tower_api_key_usage (
     owner_email        TEXT,
     owner_project      TEXT,
     requests           INTEGER NOT NULL,
+    limited            INTEGER NOT NULL DEFAULT 0,
+    forbidden          INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (key_id, day, environment)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX tower_api_key_usage_by_day ON tower_api_key_usage (day);
@@ -212,6 +215,8 @@ CREATE TABLE tower_api_key_usage_total (
     day          INTEGER NOT NULL,
     environment  TEXT NOT NULL CHECK (environment IN ('live', 'test')),
     requests     INTEGER NOT NULL,
+    limited      INTEGER NOT NULL DEFAULT 0,
+    forbidden    INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (kind, organization, name, day, environment)
 ) STRICT, WITHOUT ROWID;
 

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use super::ROWS_PER_STATEMENT;
 use super::filter::restrict;
-use super::usage_totals::{self, Totals, UsageRow};
+use super::usage_totals::{self, Numbers, Totals, UsageRow};
 use crate::backend::filter::OwnerIds;
 use crate::backend::sql::connections::Connections;
 use crate::backend::sql::namespace::Namespace;
@@ -83,35 +83,46 @@ async fn add_counts(
     counts: &[UsageCount],
     totals: &mut Totals,
 ) -> Result<(), BackendError> {
-    let row = |count: &UsageCount| -> Result<[Value; 7], BackendError> {
+    let row = |count: &UsageCount| -> Result<[Value; 9], BackendError> {
         let OwnerIds { organization, project, user } = OwnerIds::of(&count.owner);
-        let requests = i64::try_from(count.requests).map_err(BackendError::invalid)?;
+        let [requests, limited, forbidden] = numbers(count)?.map(Value::from);
         let (key, day, environment) = (&count.key, count.day.unix_days(), count.environment.label());
         let owner = [organization, project, user].map(Value::from);
         let [organization, project, user] = owner;
-        Ok([key.into(), day.into(), environment.into(), organization, project, user, requests.into()])
+        let slot = [key.into(), day.into(), environment.into()];
+        let [key, day, environment] = slot;
+        Ok([key, day, environment, organization, project, user, requests, limited, forbidden])
     };
     let rows = counts.iter().map(row).collect::<Result<Vec<_>, _>>()?;
     let insert = Statement::new(
         "INSERT INTO tower_api_key_usage
-         (key_id, day, environment, owner_organization, owner_project, owner_email, requests) ",
+         (key_id, day, environment, owner_organization, owner_project, owner_email, requests, limited, forbidden) ",
     );
     let insert = insert.push_rows(rows).push(
         " ON CONFLICT (key_id, day, environment)
-         DO UPDATE SET requests = tower_api_key_usage.requests + excluded.requests RETURNING key_id, ",
+         DO UPDATE SET requests = tower_api_key_usage.requests + excluded.requests,
+            limited = tower_api_key_usage.limited + excluded.limited,
+            forbidden = tower_api_key_usage.forbidden + excluded.forbidden RETURNING key_id, ",
     );
     let insert = insert.push(usage_totals::COLUMNS).once();
     let written = |row: &Row| Ok((row.get::<String>("key_id")?, UsageRow::decode(row)?));
     let slot = |count: &UsageCount| (count.key.clone(), count.day.unix_days(), count.environment.label());
-    let requests: HashMap<_, _> = counts.iter().map(|count| (slot(count), count.requests)).collect();
+    let by_slot: HashMap<_, _> = counts.iter().map(|count| (slot(count), count)).collect();
     for (key, row) in session.fetch(&insert, written).await? {
         let key = KeyId::new(&key).map_err(BackendError::corrupt)?;
-        let added = requests.get(&(key, row.day, &*row.environment)).copied();
+        let added = by_slot.get(&(key, row.day, &*row.environment)).copied();
         let added = added.ok_or_else(|| BackendError::corrupt("it has counted for another key"))?;
         // The owner is that of the row: it stays if a key with the id of a deleted one has another owner.
-        totals.add(row, i64::try_from(added).map_err(BackendError::invalid)?)?;
+        totals.add(row, numbers(added)?)?;
     }
     Ok(())
+}
+
+/// Returns the numbers of a count, as a database keeps them.
+fn numbers(count: &UsageCount) -> Result<Numbers, BackendError> {
+    let number = |number: u64| i64::try_from(number).map_err(BackendError::invalid);
+    let [requests, limited, forbidden] = count.numbers();
+    Ok([number(requests)?, number(limited)?, number(forbidden)?])
 }
 
 /// Updates when existing keys were last used, where this is later. Skips keys that another transaction is changing, which their
@@ -179,12 +190,13 @@ async fn delete_batch(
     );
     // In the order in which batches lock them. Locked here, as rows that another transaction deletes must not count as those of this one.
     let delete = condition(delete).push(" ORDER BY key_id, day, environment LIMIT ").push_bind(DELETE_BATCH);
-    let delete = delete.push(session.dialect().lock_usage_suffix).push(") RETURNING requests, ");
-    let deleted = |row: &Row| Ok((row.get::<i64>("requests")?, UsageRow::decode(row)?));
+    let delete = delete.push(session.dialect().lock_usage_suffix);
+    let delete = delete.push(") RETURNING requests, limited, forbidden, ");
+    let deleted = |row: &Row| Ok((usage_totals::numbers(row)?, UsageRow::decode(row)?));
     let rows = session.fetch(&delete.push(usage_totals::COLUMNS), deleted).await?;
     let number = rows.len() as u64;
-    for (requests, row) in rows {
-        totals.add(row, -requests)?;
+    for (numbers, row) in rows {
+        totals.add(row, numbers.map(|number| -number))?;
     }
     Ok(number)
 }
@@ -200,8 +212,8 @@ fn select_rows(query: &UsageQuery) -> Statement {
         UsageBy::Total => ("CAST(NULL AS TEXT)", "day, environment"),
     };
     let select = Statement::new("SELECT ").push(key).push(
-        " AS key_id, day, environment, CAST(sum(requests) AS BIGINT) AS requests
-         FROM tower_api_key_usage WHERE day >= ",
+        " AS key_id, day, environment, CAST(sum(requests) AS BIGINT) AS requests, CAST(sum(limited) AS BIGINT) AS limited,
+         CAST(sum(forbidden) AS BIGINT) AS forbidden FROM tower_api_key_usage WHERE day >= ",
     );
     let select =
         select.push_bind(query.from.unix_days()).push(" AND day <= ").push_bind(query.to.unix_days());
@@ -225,8 +237,10 @@ pub(crate) fn decode(row: &Row) -> Result<UsageLine, BackendError> {
     let key = key.as_deref().map(KeyId::new).transpose().map_err(BackendError::corrupt)?;
     let environment = Environment::from_label(&row.get::<String>("environment")?)
         .ok_or_else(|| BackendError::corrupt("expected live or test, found something else"))?;
-    let requests = u64::try_from(row.get::<i64>("requests")?).map_err(BackendError::corrupt)?;
-    Ok(UsageLine::new(key, Day::from_unix_days(row.get("day")?), environment, requests))
+    let number = |number: i64| u64::try_from(number).map_err(BackendError::corrupt);
+    let [requests, limited, forbidden] = usage_totals::numbers(row)?;
+    let line = UsageLine::new(key, Day::from_unix_days(row.get("day")?), environment, number(requests)?);
+    Ok(line.rejected(number(limited)?, number(forbidden)?))
 }
 
 #[cfg(all(test, feature = "sqlite"))]

@@ -33,6 +33,14 @@ fn of_user(email: String) -> Scope {
     ("user", String::new(), email)
 }
 
+/// The requests that are counted, and of these the limited and the forbidden ones.
+pub(super) type Numbers = [i64; 3];
+
+/// Reads the numbers of a row of usage, or of a total.
+pub(super) fn numbers(row: &Row) -> Result<Numbers, BackendError> {
+    Ok([row.get("requests")?, row.get("limited")?, row.get("forbidden")?])
+}
+
 /// What totals need of a row of usage.
 pub(super) struct UsageRow {
     pub(super) day: i64,
@@ -56,51 +64,59 @@ impl UsageRow {
 
 /// Changes of totals. They are written in their order, so that concurrent transactions lock the rows in the same order.
 #[derive(Default)]
-pub(super) struct Totals(BTreeMap<(Scope, i64, String), i64>);
+pub(super) struct Totals(BTreeMap<(Scope, i64, String), Numbers>);
 
 impl Totals {
-    /// Adds requests to each total that counts a row.
+    /// Adds numbers to each total that counts a row.
     ///
     /// # Errors
     ///
     /// [`Invalid`](crate::backend::BackendErrorKind::Invalid) if the sum is too large.
-    pub(super) fn add(&mut self, row: UsageRow, requests: i64) -> Result<(), BackendError> {
+    pub(super) fn add(&mut self, row: UsageRow, numbers: Numbers) -> Result<(), BackendError> {
         let UsageRow { day, environment, organization, project, user } = row;
         let project =
             organization.clone().zip(project).map(|(organization, id)| of_project(organization, id));
         let owners = [organization.map(of_organization), project, user.map(of_user)];
         for scope in owners.into_iter().flatten().chain([of_all()]) {
             let total = self.0.entry((scope, day, environment.clone())).or_default();
-            let sum = total.checked_add(requests);
-            *total = sum.ok_or_else(|| BackendError::invalid("the total of its requests is too large"))?;
+            for (total, number) in total.iter_mut().zip(numbers) {
+                let sum = total.checked_add(number);
+                *total =
+                    sum.ok_or_else(|| BackendError::invalid("the total of its requests is too large"))?;
+            }
         }
         Ok(())
     }
 
     /// Adds the changes to the totals.
     pub(super) async fn write(&self, session: &mut dyn Session) -> Result<(), BackendError> {
-        let rows: Vec<[Value; 6]> = self
+        let rows: Vec<[Value; 8]> = self
             .0
             .iter()
-            .map(|(((kind, organization, name), day, environment), requests)| {
-                let (kind, day, requests) = ((*kind).into(), (*day).into(), (*requests).into());
+            .map(|(((kind, organization, name), day, environment), numbers)| {
+                let [requests, limited, forbidden] = numbers.map(Value::from);
                 [
-                    kind,
+                    (*kind).into(),
                     organization.as_str().into(),
                     name.as_str().into(),
-                    day,
+                    (*day).into(),
                     environment.as_str().into(),
                     requests,
+                    limited,
+                    forbidden,
                 ]
             })
             .collect();
         for rows in rows.chunks(ROWS_PER_STATEMENT) {
             let insert = Statement::new(
-                "INSERT INTO tower_api_key_usage_total (kind, organization, name, day, environment, requests) ",
+                "INSERT INTO tower_api_key_usage_total
+                 (kind, organization, name, day, environment, requests, limited, forbidden) ",
             );
             let insert = insert.push_rows(rows.iter().cloned()).push(
                 " ON CONFLICT (kind, organization, name, day, environment)
-                 DO UPDATE SET requests = tower_api_key_usage_total.requests + excluded.requests",
+                 DO UPDATE SET requests = tower_api_key_usage_total.requests + excluded.requests,
+                    limited = tower_api_key_usage_total.limited + excluded.limited,
+                    forbidden = tower_api_key_usage_total.forbidden + excluded.forbidden",
             );
             session.execute(&insert.once()).await?;
         }
@@ -112,7 +128,8 @@ impl Totals {
         let changed: Vec<_> = self.0.keys().collect();
         for changed in changed.chunks(ROWS_PER_STATEMENT) {
             let delete = Statement::new(
-                "DELETE FROM tower_api_key_usage_total WHERE requests = 0 AND (kind, organization, name, day, environment) IN (",
+                "DELETE FROM tower_api_key_usage_total WHERE requests = 0 AND limited = 0 AND forbidden = 0
+                 AND (kind, organization, name, day, environment) IN (",
             );
             let rows = changed.iter().map(|((kind, organization, name), day, environment)| {
                 let owner = [Value::from(*kind), organization.as_str().into(), name.as_str().into()];
@@ -138,7 +155,8 @@ pub(super) fn select(query: &UsageQuery) -> Option<Statement> {
         _ => return None,
     };
     let select = Statement::new(
-        "SELECT CAST(NULL AS TEXT) AS key_id, day, environment, requests FROM tower_api_key_usage_total WHERE kind = ",
+        "SELECT CAST(NULL AS TEXT) AS key_id, day, environment, requests, limited, forbidden
+         FROM tower_api_key_usage_total WHERE kind = ",
     );
     let select = select.push_bind(kind).push(" AND organization = ").push_bind(organization);
     let select = select.push(" AND name = ").push_bind(name);
