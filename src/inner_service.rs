@@ -1,6 +1,6 @@
 //! The service inside a middleware.
 //!
-//! A macro that imports nothing, for the middlewares of `authenticate`, `require_scope` and `client`.
+//! A macro that imports nothing, for the middlewares of `authenticate`, `require_scope`, `limit_requests`, `count_routes` and `client`.
 
 // Layer 8 of 10: decision.
 

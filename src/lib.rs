@@ -68,7 +68,7 @@
 //! | places in a request, kinds of key | [`credential::Source`], [`key::KeyFormat`] |
 //! | a key on the requests of a client | [`client`] |
 //! | stores of keys and their owners | [`backend`] |
-//! | how often each key is used | [`usage`] |
+//! | how often each key is used, also by route | [`usage`], [`count_routes`] |
 //! | creating, listing, rotating and revoking keys | [`manage`] |
 //! | the caller and its reach | [`Principal`], [`Owner`], [`Requirement`] |
 //! | the response to a rejected client | [`reject`] |
@@ -123,6 +123,7 @@ pub mod client;
 pub mod clock;
 #[cfg(feature = "console")]
 pub mod console;
+pub mod count_routes;
 pub mod credential;
 pub mod digest;
 mod environment;
@@ -175,6 +176,7 @@ pub use backend::PostgresStore;
 #[cfg(feature = "sqlite")]
 pub use backend::SqliteStore;
 pub use clock::Timestamp;
+pub use count_routes::CountRoutesLayer;
 pub use credential::Source;
 pub use environment::Environment;
 pub use error::{ConfigError, InvalidValue};

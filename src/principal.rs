@@ -52,6 +52,11 @@ impl Principal {
         &self.entry
     }
 
+    /// Counts the request by route, if its authenticator counts usage.
+    pub(crate) fn count_route(&self, route: &str) {
+        self.entry.count_route(route);
+    }
+
     fn issuer(&self) -> &Issuer {
         self.entry.issuer()
     }

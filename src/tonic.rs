@@ -66,6 +66,7 @@ use tonic::server::NamedService;
 use tonic::{Code, Request, Status};
 
 use crate::authenticate::Authenticate;
+use crate::count_routes::CountRoutes;
 use crate::limit_requests::LimitRequests;
 use crate::principal::{self, Dependent, Principal};
 use crate::reject::{Reason, Rejection, RejectionBody};
@@ -112,5 +113,9 @@ impl<S: NamedService> NamedService for RequireScope<S> {
 }
 
 impl<S: NamedService> NamedService for LimitRequests<S> {
+    const NAME: &'static str = S::NAME;
+}
+
+impl<S: NamedService> NamedService for CountRoutes<S> {
     const NAME: &'static str = S::NAME;
 }

@@ -296,6 +296,9 @@ pub(crate) struct UsageArguments {
     /// Show each key separately.
     #[arg(long)]
     pub(crate) by_key: bool,
+    /// Show each route separately, where the service counts by route.
+    #[arg(long, conflicts_with = "by_key")]
+    pub(crate) by_route: bool,
 }
 
 fn format(prefix: &str) -> Result<KeyFormat, ConfigError> {

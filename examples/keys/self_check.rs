@@ -224,7 +224,8 @@ async fn rights(connection: &mut PgConnection) -> Outcome {
             ('tower_api_key_fingerprint', 'SELECT'), ('tower_api_key_fingerprint', 'INSERT'),
             ('tower_api_key_fingerprint', 'DELETE'), ('tower_api_key_plan', 'SELECT'),
             ('tower_api_key_user', 'SELECT'), ('tower_api_key_deleted_owner', 'SELECT'),
-            ('tower_api_key_node', 'SELECT'), ('tower_api_key_usage', 'SELECT')) AS needed (name, privilege)
+            ('tower_api_key_node', 'SELECT'), ('tower_api_key_usage', 'SELECT'),
+            ('tower_api_key_usage_route', 'SELECT')) AS needed (name, privilege)
         WHERE NOT has_table_privilege(name, privilege) ORDER BY 1";
     let missing: Vec<String> =
         sqlx::query_scalar(MISSING).fetch_all(connection).await.map_err(|error| error.to_string())?;

@@ -24,7 +24,12 @@ pub(crate) fn days(wanted: &UsageArguments, now: Timestamp) -> Result<(Day, Day)
 pub(crate) fn query(wanted: UsageArguments, now: Timestamp) -> Result<UsageQuery, Failure> {
     let (from, to) = days(&wanted, now)?;
     let owner = filter(wanted.owner);
-    let mut query = UsageQuery::new(from, to).by(if wanted.by_key { UsageBy::Key } else { UsageBy::Total });
+    let by = match (wanted.by_key, wanted.by_route) {
+        (false, false) => UsageBy::Total,
+        (true, _) => UsageBy::Key,
+        (false, true) => UsageBy::Route,
+    };
+    let mut query = UsageQuery::new(from, to).by(by);
     query.key = wanted.key;
     query.organization = owner.organization;
     query.project = owner.project;
@@ -37,7 +42,7 @@ pub(crate) fn table(lines: &[UsageLine], as_json: bool) -> String {
     if as_json {
         return lines.iter().map(value).collect::<Value>().to_string();
     }
-    let heads = ["DAY", "ENVIRONMENT", "REQUESTS", "LIMITED", "FORBIDDEN", "ID"].map(str::to_owned);
+    let heads = ["DAY", "ENVIRONMENT", "REQUESTS", "LIMITED", "FORBIDDEN", "OF"].map(str::to_owned);
     let rows: Vec<_> = [heads].into_iter().chain(lines.iter().map(row)).collect();
     table::of_rows(&rows)
 }
@@ -49,7 +54,7 @@ fn row(line: &UsageLine) -> [String; 6] {
         line.requests.to_string(),
         line.limited.to_string(),
         line.forbidden.to_string(),
-        line.key.as_ref().map_or("all", KeyId::as_str).to_owned(),
+        line.key.as_ref().map(KeyId::as_str).or(line.route.as_deref()).unwrap_or("all").to_owned(),
     ]
 }
 
@@ -61,5 +66,6 @@ fn value(line: &UsageLine) -> Value {
         "limited": line.limited,
         "forbidden": line.forbidden,
         "key": line.key.as_ref().map(KeyId::as_str),
+        "route": line.route,
     })
 }

@@ -63,7 +63,7 @@ fn router() -> Router {
     let counts = USED.map(|day| {
         let id = KeyId::new("key").expect("an id");
         let at = Timestamp::from_unix_millis(NOW + day * calendar::DAY);
-        UsageCount::new(id, Environment::Live, Owner::organization("test"), 1, at)
+        UsageCount::new(id, Environment::Live, Owner::organization("test"), 1, at).routes([("/", 1)])
     });
     run_now(store.add_usage(&UsageBatch::new("fuzz", 1, counts))).expect("usage");
     let clock = Arc::new(ManualClock::new(Timestamp::from_unix_millis(NOW)));

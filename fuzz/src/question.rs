@@ -17,6 +17,7 @@ pub fn read([from, to, by]: [Option<&str>; 3], today: i64) -> Result<Question, &
     let from = day(from, to - 29).filter(|from| (to - 365..=to).contains(from)).ok_or("from")?;
     match by {
         None | Some("total") => Ok(Question { from, to, by_key: false }),
+        Some("route") => Ok(Question { from, to, by_key: false }),
         Some("key") => Ok(Question { from, to, by_key: true }),
         Some(_) => Err("by"),
     }

@@ -248,6 +248,7 @@
 //! | `tower_api_key_change` | each digest of a key that a change concerns | automatically: with each change, up to a thousand rows that are older than an hour, and that no open transaction can still hide. A database without changes keeps the last rows |
 //! | `tower_api_key_audit` | each key that a change concerns, with its owner until that is purged | by [`AuditLog::purge_before`](crate::backend::AuditLog::purge_before), called by a job of yours |
 //! | `tower_api_key_usage` | a key, a day and an environment | with its owner, by [`OwnerChange::purge_owner`](crate::backend::OwnerChange::purge_owner); by day, by [`UsageStore::purge_usage_before`](crate::backend::UsageStore::purge_usage_before), called by a job of yours: it outlives its keys |
+//! | `tower_api_key_usage_route` | a key, a day, an environment and a route, if usage is [counted by route](crate::count_routes) | with its row of `tower_api_key_usage` |
 //! | `tower_api_key_usage_total` | an owner, a day and an environment | with `tower_api_key_usage`, whose sums it holds: delete no rows of that by your own statement |
 //! | `tower_api_key_deleted_owner` | each deleted organization, user and project | by `purge_owner` |
 //! | `tower_api_key_usage_writer` | each process that counts | automatically, after a week without counts |

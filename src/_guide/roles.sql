@@ -11,7 +11,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON tower_api_key_node TO keys_node;
 GRANT SELECT, INSERT ON tower_api_key_epoch TO keys_node;
 
 -- If usage is counted.
-GRANT SELECT, INSERT, UPDATE ON tower_api_key_usage, tower_api_key_usage_total TO keys_node;
+GRANT SELECT, INSERT, UPDATE ON tower_api_key_usage, tower_api_key_usage_route, tower_api_key_usage_total TO keys_node;
 GRANT SELECT, INSERT, UPDATE, DELETE ON tower_api_key_usage_writer TO keys_node;
 GRANT UPDATE (last_used_at) ON tower_api_key TO keys_node;
 
@@ -39,4 +39,5 @@ GRANT SELECT, INSERT, DELETE ON tower_api_key_audit TO keys_manager;
 GRANT UPDATE (owner_organization, owner_email, owner_project) ON tower_api_key_audit TO keys_manager;
 GRANT SELECT ON tower_api_key_node, tower_api_key_epoch TO keys_manager;
 GRANT SELECT, DELETE ON tower_api_key_usage TO keys_manager;
+GRANT SELECT ON tower_api_key_usage_route TO keys_manager;
 GRANT SELECT, INSERT, UPDATE, DELETE ON tower_api_key_usage_total TO keys_manager;

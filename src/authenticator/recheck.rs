@@ -1,4 +1,4 @@
-//! Checks a caller again, long after its admission, and counts that it was rejected. Principals and rejections reach this by [`Admitter`],
+//! Checks a caller again, long after its admission, and counts what became of its request. Principals and rejections reach this by [`Admitter`],
 //! through a weak reference of the principal's cache entry. A check reads through the cache as a request does, and counts no use.
 
 // Layer 8 of 10: decision.
@@ -20,6 +20,12 @@ impl Admitter for Inner {
     fn count_rejection(&self, entry: &Arc<Entry>, outcome: Outcome) {
         if let Some(usage) = &self.usage {
             usage.count_rejection(entry, outcome);
+        }
+    }
+
+    fn count_route(&self, entry: &Arc<Entry>, route: &str) {
+        if let Some(usage) = &self.usage {
+            usage.count_route(entry, route);
         }
     }
 }

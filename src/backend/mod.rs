@@ -114,7 +114,7 @@ pub use sql::PostgresStore;
 pub use sql::SqlStore;
 #[cfg(feature = "sqlite")]
 pub use sql::SqliteStore;
-pub use usage::{UsageBatch, UsageBy, UsageCount, UsageLine, UsageQuery, UsageStore};
+pub use usage::{OTHER_ROUTE, UsageBatch, UsageBy, UsageCount, UsageLine, UsageQuery, UsageStore};
 
 #[cfg(feature = "console")]
 pub(crate) use actor::Grant;

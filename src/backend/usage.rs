@@ -32,7 +32,7 @@ pub trait UsageStore: Send + Sync + 'static {
     /// [`Invalid`](super::BackendErrorKind::Invalid) if the store can never keep it.
     fn add_usage(&self, batch: &UsageBatch) -> impl Future<Output = Result<(), BackendError>> + Send;
 
-    /// Returns the usage of the keys that match a query, ordered by day, then key id, then environment. Lines without usage
+    /// Returns the usage of the keys that match a query, ordered by day, then key id or route, then environment. Lines without usage
     /// are omitted. Keys that were deleted since are included.
     ///
     /// # Errors
@@ -57,6 +57,9 @@ forward_to_arc! { UsageStore:
     fn purge_usage_before(day: Day) -> impl Future<Output = Result<u64, BackendError>> + Send;
 }
 
+/// The route of requests whose own is not known, or of which a key has [too many](crate::usage::UsageBuilder::routes_per_key).
+pub const OTHER_ROUTE: &str = "other";
+
 /// How often a key was used on a day.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -75,6 +78,8 @@ pub struct UsageCount {
     pub limited: u64,
     /// The number of these that were rejected otherwise, such as for a missing scope.
     pub forbidden: u64,
+    /// The requests by route, as far as they are [counted](crate::count_routes).
+    pub routes: BTreeMap<Box<str>, u64>,
     /// The time of its last use, as far as known.
     pub last_used_at: Timestamp,
 }
@@ -88,8 +93,17 @@ impl UsageCount {
         requests: u64,
         last_used_at: Timestamp,
     ) -> Self {
-        let day = last_used_at.into();
-        Self { key, day, environment, owner, requests, limited: 0, forbidden: 0, last_used_at }
+        let (day, routes) = (last_used_at.into(), BTreeMap::new());
+        Self { key, day, environment, owner, requests, limited: 0, forbidden: 0, routes, last_used_at }
+    }
+
+    /// Sets the requests by route.
+    #[must_use]
+    pub fn routes<R: Into<Box<str>>>(self, routes: impl IntoIterator<Item = (R, u64)>) -> Self {
+        Self {
+            routes: routes.into_iter().map(|(route, requests)| (route.into(), requests)).collect(),
+            ..self
+        }
     }
 
     /// Sets how many of the requests were rejected after their admission.
@@ -165,6 +179,10 @@ pub(crate) fn merge(slots: &mut BTreeMap<Slot, UsageCount>, count: UsageCount) {
             sum.limited = sum.limited.saturating_add(count.limited);
             sum.forbidden = sum.forbidden.saturating_add(count.forbidden);
             sum.last_used_at = sum.last_used_at.max(count.last_used_at);
+            for (route, requests) in count.routes {
+                let sum = sum.routes.entry(route).or_default();
+                *sum = sum.saturating_add(requests);
+            }
         }
         None => _ = slots.insert(count.slot(), count),
     }
@@ -180,7 +198,7 @@ mod tests {
             let at = Timestamp::from_unix_millis(millis);
             let id = KeyId::new(key).unwrap();
             let count = UsageCount::new(id, Environment::Live, Owner::organization("acme"), requests, at);
-            count.rejected(requests / 2, requests / 4)
+            count.rejected(requests / 2, requests / 4).routes([("/notes", requests)])
         };
         let tomorrow = 24 * 60 * 60 * 1_000;
         let counts = [count("b", 1, 7), count("a", 2, 5), count("b", 4, 3), count("b", 8, tomorrow)];

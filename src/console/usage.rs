@@ -4,6 +4,9 @@
 
 // Layer 10 of 10: rim.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use askama::Template;
 use axum::extract::State;
 use axum::http::header::CONTENT_DISPOSITION;
@@ -42,6 +45,14 @@ struct UsagePage<'a> {
     bars: Vec<Bar>,
     highest: u64,
     total: Requests,
+    routes: Vec<OfRoute>,
+}
+
+/// The requests for a route, with live and with test keys.
+struct OfRoute {
+    route: Box<str>,
+    live: u64,
+    test: u64,
 }
 
 impl UsagePage<'_> {
@@ -187,7 +198,9 @@ async fn page<S: KeyStore + UsageStore + Clone>(
         }
         None => None,
     };
-    let (span, mut days) = read(shared, visitor, query, id).await?;
+    let (span, query_of_days) = select(shared, visitor, query, id)?;
+    let mut days = read(shared, visitor, span, query_of_days.clone()).await?;
+    let routes = by_route(visitor.keys(shared).usage(query_of_days.by(UsageBy::Route)).await?);
     let highest = days.iter().map(|day| day.sum().all).max().unwrap_or_default();
     let mut total = Requests::none(shared.now().into());
     for day in &days {
@@ -200,7 +213,19 @@ async fn page<S: KeyStore + UsageStore + Clone>(
     days.reverse();
     Ok(render(
         StatusCode::OK,
-        &UsagePage { shell, key, path, filters: query, span, environments, days, bars, highest, total },
+        &UsagePage {
+            shell,
+            key,
+            path,
+            filters: query,
+            span,
+            environments,
+            days,
+            bars,
+            highest,
+            total,
+            routes,
+        },
     ))
 }
 
@@ -213,7 +238,8 @@ async fn csv<S: KeyStore + UsageStore + Clone>(
     if let Some(id) = &id {
         visitor.keys(shared).get(id).await.map_err(Problem::from)?;
     }
-    let (_, days) = read(shared, visitor, query, id).await?;
+    let (span, query) = select(shared, visitor, query, id)?;
+    let days = read(shared, visitor, span, query).await?;
     let lines = days.iter().map(|Requests { day, live, test }| {
         let rejected = format!("{},{},{},{}", live.limited, live.forbidden, test.limited, test.forbidden);
         format!("{day},{},{},{rejected}\r\n", live.all, test.all)
@@ -226,13 +252,32 @@ async fn csv<S: KeyStore + UsageStore + Clone>(
     Ok(response)
 }
 
-/// Returns the span and the requests of each of its days.
-async fn read<S: KeyStore + UsageStore + Clone>(
+/// Adds up the lines of each route, and puts the most used first.
+fn by_route(lines: Vec<UsageLine>) -> Vec<OfRoute> {
+    let mut routes = BTreeMap::<_, Requests>::new();
+    for line in lines {
+        if let Some(route) = &line.route {
+            let requests = routes.entry(route.clone()).or_insert_with(|| Requests::none(line.day));
+            requests.add(line.environment, Numbers::of(&line));
+        }
+    }
+    let of_route = |(route, requests): (_, Requests)| OfRoute {
+        route,
+        live: requests.live.all,
+        test: requests.test.all,
+    };
+    let mut routes: Vec<_> = routes.into_iter().map(of_route).collect();
+    routes.sort_by_key(|of| Reverse(of.live.saturating_add(of.test)));
+    routes
+}
+
+/// Returns the span in days, and the query of its usage.
+fn select<S: KeyStore + UsageStore + Clone>(
     shared: &Shared<S>,
     visitor: &Visitor,
     query: &Filters,
     id: Option<KeyId>,
-) -> Result<(i64, Vec<Requests>), Problem> {
+) -> Result<(i64, UsageQuery), Problem> {
     let span = |text: &str| text.parse().ok().filter(|days| SPANS.contains(days));
     let span = query.parse("days", span)?.unwrap_or(DEFAULT_SPAN);
     let last = Day::from(shared.now());
@@ -246,6 +291,17 @@ async fn read<S: KeyStore + UsageStore + Clone>(
         Some(id) => query.of_key(id).by(UsageBy::Key),
         None => query,
     };
+    Ok((span, query))
+}
+
+/// Returns the requests of each day.
+async fn read<S: KeyStore + UsageStore + Clone>(
+    shared: &Shared<S>,
+    visitor: &Visitor,
+    span: i64,
+    query: UsageQuery,
+) -> Result<Vec<Requests>, Problem> {
+    let first = query.from;
     let lines = visitor.keys(shared).usage(query).await?;
     let mut days: Vec<_> = (0..span).map(|day| Requests::none(first.plus(day))).collect();
     for line in lines {
@@ -253,5 +309,5 @@ async fn read<S: KeyStore + UsageStore + Clone>(
             requests.add(line.environment, Numbers::of(&line));
         }
     }
-    Ok((span, days))
+    Ok(days)
 }

@@ -38,6 +38,7 @@ pub struct UsageBuilder {
     store: Box<dyn ErasedUsageStore>,
     interval: Duration,
     capacity: usize,
+    routes: usize,
     metrics_name: Box<str>,
 }
 
@@ -48,6 +49,7 @@ impl Usage {
             store: Box::new(store),
             interval: Duration::from_secs(10),
             capacity: 100_000,
+            routes: 100,
             metrics_name: METRICS_NAME.into(),
         }
     }
@@ -64,6 +66,13 @@ impl UsageBuilder {
     /// are admitted, and counted only in [`Usage::lost`].
     pub fn backlog(mut self, counts: usize) -> Self {
         self.capacity = counts;
+        self
+    }
+
+    /// Sets the number of routes that are told apart for a key within an interval, where a [layer](crate::count_routes) counts by route.
+    /// Default: 100. Requests for further ones count for the route [`other`](crate::backend::OTHER_ROUTE).
+    pub fn routes_per_key(mut self, routes: usize) -> Self {
+        self.routes = routes;
         self
     }
 
@@ -97,6 +106,7 @@ impl UsageBuilder {
             clock: OnceLock::new(),
             interval: self.interval,
             capacity: self.capacity,
+            routes: self.routes,
             uses: DirtyList::default(),
             pending: Mutex::new(Pending::new(unique_name().into(), self.capacity)),
             writing: Arc::default(),
@@ -112,6 +122,7 @@ impl fmt::Debug for UsageBuilder {
         f.debug_struct("UsageBuilder")
             .field("flush_interval", &self.interval)
             .field("backlog", &self.capacity)
+            .field("routes_per_key", &self.routes)
             .finish_non_exhaustive()
     }
 }

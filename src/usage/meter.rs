@@ -25,6 +25,8 @@ pub(super) struct Meter {
     pub(super) interval: Duration,
     /// Most counts that are kept, and number of dirty entries that triggers a flush.
     pub(super) capacity: usize,
+    /// Most routes of a key that are told apart between two collections.
+    pub(super) routes: usize,
     pub(super) uses: DirtyList,
     pub(super) pending: Mutex<Pending>,
     /// Held while writing: batches go to the store one after the other.
@@ -51,8 +53,8 @@ impl Meter {
     pub(super) fn collect_at_most(&self, entries: usize) {
         let mut pending = self.pending();
         // After locking: a concurrent flush would miss counts that are neither on the list nor pending.
-        let used = self.uses.take(entries);
-        used.iter().for_each(|used| pending.add(used));
+        let mut used = self.uses.take(entries);
+        used.iter_mut().for_each(|used| pending.add(used));
         // Entries that left the cache are freed after unlocking.
         drop(pending);
     }

@@ -17,6 +17,8 @@
 //! or [`Principal::require`](crate::Principal::require). Other outcomes are unknown: a request that a handler fails to answer, that has no route
 //! or whose client hangs up was served. A request that is rejected on another day than it was admitted counts on each as what it was there.
 //!
+//! Behind a [layer](crate::count_routes), requests are counted by route as well.
+//!
 //! Requests without a good key belong to no key: they are in the [metrics](crate::metrics). A request that passes several layers of one
 //! authenticator with one key is counted by the first.
 //!
@@ -123,6 +125,13 @@ impl Usage {
     #[inline]
     pub(crate) fn count(&self, entry: &Arc<Entry>) {
         if let Some(entries) = self.0.uses.count(entry, || self.0.now()) {
+            self.0.entry_became_dirty(entries);
+        }
+    }
+
+    /// Counts an admitted request by route.
+    pub(crate) fn count_route(&self, entry: &Arc<Entry>, route: &str) {
+        if let Some(entries) = self.0.uses.count_route(entry, route, self.0.routes, || self.0.now()) {
             self.0.entry_became_dirty(entries);
         }
     }

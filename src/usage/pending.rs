@@ -3,6 +3,7 @@
 // Layer 7 of 10: usage.
 
 use std::collections::BTreeMap;
+use std::mem::take;
 use std::sync::Arc;
 
 use crate::backend::{Slot, UsageBatch, UsageCount, merge};
@@ -41,7 +42,7 @@ impl Pending {
     }
 
     /// Adds the uses of an entry, within the capacity.
-    pub(super) fn add(&mut self, used: &EntryUses) {
+    pub(super) fn add(&mut self, used: &mut EntryUses) {
         let record = used.entry.record();
         let count = UsageCount::new(
             record.id.clone(),
@@ -50,7 +51,7 @@ impl Pending {
             used.requests,
             used.since,
         );
-        let count = count.rejected(used.limited, used.forbidden);
+        let count = count.rejected(used.limited, used.forbidden).routes(take(&mut used.routes));
         let slot = (count.key.clone(), count.day, count.environment);
         if self.len() < self.capacity || self.counts.contains_key(&slot) {
             merge(&mut self.counts, count);
@@ -91,7 +92,7 @@ impl Pending {
 
     /// Discards all waiting counts, including a batch that may have been written.
     pub(super) fn abandon(&mut self) {
-        let counts = std::mem::take(&mut self.counts);
+        let counts = take(&mut self.counts);
         let unconfirmed = self.unconfirmed.take();
         let unconfirmed = unconfirmed.iter().flat_map(|batch| batch.counts());
         let requests = counts.values().chain(unconfirmed).map(requests_of).sum();
@@ -119,7 +120,8 @@ impl Pending {
     }
 }
 
-/// Returns the number of requests of which a count says something: their admission, or that they were rejected.
+/// Returns the number of requests of which a count says something: their admission, that they were rejected, or their route.
 fn requests_of(count: &UsageCount) -> u64 {
-    count.requests.max(count.limited.saturating_add(count.forbidden))
+    let by_route = count.routes.values().fold(0, |sum: u64, requests| sum.saturating_add(*requests));
+    count.requests.max(count.limited.saturating_add(count.forbidden)).max(by_route)
 }

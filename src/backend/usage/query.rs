@@ -50,14 +50,18 @@ pub enum UsageBy {
     Key,
     /// All selected keys.
     Total,
+    /// One route, for all selected keys. The lines have only requests that were [counted by route](crate::count_routes).
+    Route,
 }
 
 /// The number of requests in an environment on a day.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UsageLine {
-    /// The key, unless the line is a total.
+    /// The key, if the query groups by keys.
     pub key: Option<KeyId>,
+    /// The route, if the query groups by routes: `limited` and `forbidden` are then zero.
+    pub route: Option<Box<str>>,
     /// The day.
     pub day: Day,
     /// The environment.
@@ -156,7 +160,13 @@ impl UsageQuery {
 impl UsageLine {
     /// Creates a line of requests of which none was rejected.
     pub fn new(key: Option<KeyId>, day: Day, environment: Environment, requests: u64) -> Self {
-        Self { key, day, environment, requests, limited: 0, forbidden: 0 }
+        Self { key, route: None, day, environment, requests, limited: 0, forbidden: 0 }
+    }
+
+    /// Sets the route.
+    #[must_use]
+    pub fn of_route(self, route: impl Into<Box<str>>) -> Self {
+        Self { route: Some(route.into()), ..self }
     }
 
     /// Sets how many of the requests were rejected after their admission.

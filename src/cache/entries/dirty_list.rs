@@ -2,11 +2,12 @@
 //!
 //! A use is counted in the entry. The first one since the count was taken also puts the entry on the list, and the usage flusher takes the
 //! counts of the entries on the list. So a count is found even if its entry was evicted or replaced in the meantime, and unused keys cost
-//! nothing. The same holds for the first rejection of each kind, so an entry is on the list three times at most.
+//! nothing. The same holds for the first rejection of each kind, and for the first request that is counted by route, so an entry is on the list
+//! four times at most.
 
 // Layer 6 of 10: cache.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::Entry;
 use crate::cache::sync::{Arc, Mutex, lock};
@@ -26,6 +27,7 @@ pub(crate) struct EntryUses {
     /// Of these requests, or of those taken before.
     pub(crate) limited: u64,
     pub(crate) forbidden: u64,
+    pub(crate) routes: BTreeMap<Box<str>, u64>,
 }
 
 impl DirtyList {
@@ -43,6 +45,17 @@ impl DirtyList {
         now: impl FnOnce() -> Timestamp,
     ) -> Option<usize> {
         entry.rejections().count(outcome).then(|| self.put(entry, now()))
+    }
+
+    /// Counts a request by route, for at most `max` routes. Returns the length of the list if the entry was put on it.
+    pub(crate) fn count_route(
+        &self,
+        entry: &Arc<Entry>,
+        route: &str,
+        max: usize,
+        now: impl FnOnce() -> Timestamp,
+    ) -> Option<usize> {
+        entry.routes().count(route, max).then(|| self.put(entry, now()))
     }
 
     #[cold]
@@ -68,10 +81,12 @@ impl DirtyList {
         let used = |(entry, since): (Arc<Entry>, Timestamp)| {
             // Rejections first: none is taken before the use of its request.
             let (limited, forbidden) = entry.take_rejections();
+            let routes = entry.take_routes();
             let requests = entry.uses.take_uses();
-            EntryUses { entry, since, requests, limited, forbidden }
+            EntryUses { entry, since, requests, limited, forbidden, routes }
         };
-        let used = entries.into_iter().map(used);
-        used.filter(|used| used.requests.max(used.limited).max(used.forbidden) > 0).collect()
+        let is_any =
+            |used: &EntryUses| used.requests + used.limited + used.forbidden > 0 || !used.routes.is_empty();
+        entries.into_iter().map(used).filter(is_any).collect()
     }
 }

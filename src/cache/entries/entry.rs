@@ -6,6 +6,7 @@
 // Layer 6 of 10: cache.
 
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -14,6 +15,7 @@ use super::flags::Flags;
 use super::generation::Generation;
 use super::place::Place;
 use super::rejections::Rejections;
+use super::routes::Routes;
 use super::use_counter::UseCounter;
 use crate::cache::sync::{Arc, OnceLock, Weak};
 use crate::clock::{Clock, Moment, Timestamp};
@@ -53,6 +55,7 @@ struct Extras {
     digests: Option<Digests>,
     attached: OnceLock<Attached>,
     rejections: Rejections,
+    routes: Routes,
 }
 
 /// What a component above the cache keeps with an entry, to find it without a search.
@@ -77,6 +80,9 @@ pub(crate) trait Admitter: Send + Sync {
 
     /// Counts that a caller was rejected, which was admitted with `entry`.
     fn count_rejection(&self, entry: &Arc<Entry>, outcome: Outcome);
+
+    /// Counts by route a request that was admitted with `entry`.
+    fn count_route(&self, entry: &Arc<Entry>, route: &str);
 }
 
 pub(crate) type Rechecking<'a> = Pin<Box<dyn Future<Output = Result<Arc<Entry>, Reason>> + Send + 'a>>;
@@ -151,6 +157,23 @@ impl Entry {
     /// Takes the limited and the forbidden requests.
     pub(super) fn take_rejections(&self) -> (u64, u64) {
         self.extras.get().map_or((0, 0), |extras| extras.rejections.take())
+    }
+
+    /// Counts by route a request that was admitted with the entry.
+    pub(crate) fn count_route(self: &Arc<Self>, route: &str) {
+        if let Some(authenticator) = self.issuer.authenticator.as_ref().and_then(Weak::upgrade) {
+            authenticator.count_route(self, route);
+        }
+    }
+
+    /// Returns the requests by route that were not taken yet.
+    pub(super) fn routes(&self) -> &Routes {
+        &self.extras.get_or_init(Box::default).routes
+    }
+
+    /// Takes the requests by route.
+    pub(super) fn take_routes(&self) -> BTreeMap<Box<str>, u64> {
+        self.extras.get().map(|extras| extras.routes.take()).unwrap_or_default()
     }
 
     /// Returns what is kept with the entry: for its whole life, what the first component that asks makes of it.

@@ -2,7 +2,7 @@
 
 // Layer 6 of 10: cache.
 // Above `sync` and `context`; below `loader`. Bottom to top, a file importing only those before it:
-// `accepted`, `flags`, `use_counter`, `rejections`, `place`, `generation`, `tombstones`, `negative`, `entry`, `sieve`, `positive`, `dirty_list`,
+// `accepted`, `flags`, `use_counter`, `rejections`, `routes`, `place`, `generation`, `tombstones`, `negative`, `entry`, `sieve`, `positive`, `dirty_list`,
 // `self`.
 
 mod accepted;
@@ -14,6 +14,7 @@ mod negative;
 mod place;
 mod positive;
 mod rejections;
+mod routes;
 mod sieve;
 mod tombstones;
 mod use_counter;

@@ -32,18 +32,26 @@ pub(crate) fn decode_position(cursor: &str) -> Option<SearchPosition> {
     Some(SearchPosition::new(text, KeyId::new(id).ok()?))
 }
 
-/// Encodes the day, environment and key of the last line of usage. Spaces separate them, which no key id
-/// contains.
+/// Encodes the day, environment and key or route of the last line of usage, separated by spaces. A slash, which no key id contains, precedes a
+/// route.
 pub(super) fn encode_line(line: &UsageLine) -> String {
-    let key = line.key.as_ref().map_or("", KeyId::as_str);
-    seal(&format!("{} {} {key}", line.day, line.environment.label()))
+    let (slash, group) = match (&line.key, &line.route) {
+        (Some(key), _) => ("", key.as_str()),
+        (None, Some(route)) => ("/", &**route),
+        (None, None) => ("", ""),
+    };
+    seal(&format!("{} {} {slash}{group}", line.day, line.environment.label()))
 }
 
 pub(super) fn decode_line(cursor: &str) -> Option<UsageLine> {
     let text = open(cursor)?;
-    let mut parts = text.split(' ');
+    let mut parts = text.splitn(3, ' ');
     let (day, environment) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
-    let key = parts.next().filter(|key| !key.is_empty()).map(KeyId::new).transpose().ok()?;
+    let group = parts.next()?;
+    if let Some(route) = group.strip_prefix('/') {
+        return Some(UsageLine::new(None, day, environment, 0).of_route(route));
+    }
+    let key = Some(group).filter(|key| !key.is_empty()).map(KeyId::new).transpose().ok()?;
     Some(UsageLine::new(key, day, environment, 0))
 }
 
@@ -99,8 +107,10 @@ mod tests {
     #[test]
     fn a_cursor_of_usage_decodes_to_its_line_and_is_no_cursor_of_keys() {
         let key = KeyId::new("key_01hzy8m4q2").unwrap();
-        for key in [None, Some(key.clone())] {
-            let line = UsageLine::new(key, Day::from_unix_days(20_000), Environment::Test, 0);
+        let line = |key| UsageLine::new(key, Day::from_unix_days(20_000), Environment::Test, 0);
+        for line in
+            [line(None), line(Some(key.clone())), line(None).of_route("other"), line(None).of_route("/a b")]
+        {
             let cursor = encode_line(&line);
             assert_eq!(decode_line(&cursor), Some(line));
             assert_eq!(decode(&cursor), None);

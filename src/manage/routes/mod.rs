@@ -67,8 +67,8 @@ const MAX_BODY: usize = 64 * 1024;
 /// | `POST /keys/{id}/disable?wait&until&wait_seconds&force` | 200, the key, rejected until it is enabled; `reason` |
 /// | `POST /keys/{id}/enable` | 200, the key; 403 if the application disabled it |
 /// | `DELETE /keys/{id}?reason&wait&until&wait_seconds&force` | 204, also for a revoked key; with `wait=fleet` after all nodes have applied it, see below |
-/// | `GET /keys/{id}/usage?from&to` | 200, the requests with the key, by day |
-/// | `GET /usage?from&to&by&limit&cursor` | 200, the requests with all keys, by day, in total or `by=key`, and `next_cursor` if more than `limit` lines match |
+/// | `GET /keys/{id}/usage?from&to&by` | 200, the requests with the key, by day, also `by=route` |
+/// | `GET /usage?from&to&by&limit&cursor` | 200, the requests with all keys, by day, in total, `by=key` or `by=route`, and `next_cursor` if more than `limit` lines match |
 /// | `GET /audit?key&actor&action&from&to&limit&cursor`, `GET /keys/{id}/audit` | 200, a page of the changes of keys, the newest first, and `next_cursor` if more follow; if [`ManageSettings::audit_log`] is set |
 /// | `GET /permissions` | 200, the [permissions](KeyManager::with_permissions) that keys can be granted, in groups, and which of them the caller can grant |
 /// | `GET` and `DELETE /keys/self`, `POST /keys/self/rotate` | as for the id of the calling key, whatever its scopes: with [`ManageSettings::self_routes`] |

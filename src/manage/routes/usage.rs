@@ -52,8 +52,14 @@ pub(super) async fn of_key<S: KeyStore + UsageStore>(
     parameters: Parameters,
 ) -> response::Result<Response> {
     let delegate = shared.to_read(&caller)?;
-    let query = days(&known(parameters, &["from", "to"])?, shared.now())?;
-    let lines = delegate.query_usage(query.of_key(key_id(id)?).by(UsageBy::Key)).await;
+    let parameters = known(parameters, &["from", "to", "by"])?;
+    let by = optional(&parameters, "by", "key or route", |text| match text {
+        "key" => Some(UsageBy::Key),
+        "route" => Some(UsageBy::Route),
+        _ => None,
+    })?;
+    let query = days(&parameters, shared.now())?.by(by.unwrap_or(UsageBy::Key));
+    let lines = delegate.query_usage(query.of_key(key_id(id)?)).await;
     Ok(respond(&lines?, None))
 }
 
@@ -77,9 +83,10 @@ fn by(parameters: &Known) -> Result<UsageBy, RouteError> {
     let by = |text: &str| match text {
         "key" => Some(UsageBy::Key),
         "total" => Some(UsageBy::Total),
+        "route" => Some(UsageBy::Route),
         _ => None,
     };
-    Ok(optional(parameters, "by", "key or total", by)?.unwrap_or(UsageBy::Total))
+    Ok(optional(parameters, "by", "key, route or total", by)?.unwrap_or(UsageBy::Total))
 }
 
 fn limit(parameters: &Known) -> Result<usize, RouteError> {
@@ -89,8 +96,11 @@ fn limit(parameters: &Known) -> Result<usize, RouteError> {
 
 /// Reads the cursor of a page.
 fn after(parameters: &Known, by: UsageBy) -> Result<Option<UsageLine>, RouteError> {
-    let line =
-        |text: &str| cursor::decode_line(text).filter(|line| line.key.is_some() == (by == UsageBy::Key));
+    let is_of_query = |line: &UsageLine| {
+        let groups = [line.key.is_some(), line.route.is_some()];
+        groups == [by == UsageBy::Key, by == UsageBy::Route]
+    };
+    let line = |text: &str| cursor::decode_line(text).filter(is_of_query);
     optional(parameters, "cursor", "the next_cursor of a page of the same usage", line)
 }
 
@@ -100,11 +110,16 @@ fn respond(lines: &[UsageLine], next: Option<&str>) -> Response {
         if let Some(key) = &line.key {
             fields.insert("key".to_owned(), json!(key.as_str()));
         }
+        if let Some(route) = &line.route {
+            fields.insert("route".to_owned(), json!(route));
+        }
         fields.insert("day".to_owned(), json!(line.day.to_string()));
         fields.insert("environment".to_owned(), json!(line.environment.label()));
         fields.insert("requests".to_owned(), json!(line.requests));
-        fields.insert("limited".to_owned(), json!(line.limited));
-        fields.insert("forbidden".to_owned(), json!(line.forbidden));
+        if line.route.is_none() {
+            fields.insert("limited".to_owned(), json!(line.limited));
+            fields.insert("forbidden".to_owned(), json!(line.forbidden));
+        }
         Value::Object(fields)
     };
     let lines: Vec<_> = lines.iter().map(line).collect();

@@ -4,6 +4,7 @@ mod faulty_store;
 mod flushing;
 mod outages;
 mod outcomes;
+mod routes;
 mod world;
 
 use std::env;

@@ -330,6 +330,7 @@ macro_rules! audit_log {
 macro_rules! usage_of_owners {
     ($open:path $(, unless $is_absent:path)?) => {
         $crate::cases! { $open $(, $is_absent)? =>
+            usage::requests_by_route_are_kept_beside_those_of_their_keys,
             deleted::a_purge_deletes_what_is_left_of_an_owner_and_nothing_else,
             deleted::totals_stay_right_beside_flushes_retries_and_purges,
             deleted::a_purged_owner_leaves_no_usage_beside_a_purge_of_days,

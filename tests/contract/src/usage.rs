@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use tokio::task::JoinSet;
 use tower_api_key::backend::{
-    KeyChange, KeyFilter, KeyStore, UsageBatch, UsageBy, UsageCount, UsageQuery, UsageStore,
+    KeyChange, KeyFilter, KeyStore, OwnerChange, OwnerStore, UsageBatch, UsageBy, UsageCount, UsageLine,
+    UsageQuery, UsageStore,
 };
 use tower_api_key::clock::Day;
 use tower_api_key::owner::Organization;
@@ -56,7 +57,7 @@ async fn add(
 
 async fn lines(store: &impl UsageStore, query: UsageQuery) -> Vec<Line> {
     let lines = store.usage(&query).await.unwrap();
-    let short = |line: tower_api_key::backend::UsageLine| {
+    let short = |line: UsageLine| {
         (line.key.map(|id| id.to_string()), line.day.unix_days(), line.environment, line.requests)
     };
     lines.into_iter().map(short).collect()
@@ -104,6 +105,61 @@ pub async fn rejections_add_up_beside_their_requests<S: UsageStore>(store: S) {
     }
     let of_key = store.usage(&ever().of_key(samples::id("a"))).await.unwrap();
     assert_eq!((of_key.len(), of_key[0].served()), (1, 1));
+}
+
+async fn routes(store: &impl UsageStore, query: UsageQuery) -> Vec<(String, i64, Environment, u64)> {
+    let lines = store.usage(&query.by(UsageBy::Route)).await.unwrap();
+    let short = |line: UsageLine| {
+        assert!(line.key.is_none() && line.limited == 0 && line.forbidden == 0);
+        (line.route.unwrap().into(), line.day.unix_days(), line.environment, line.requests)
+    };
+    lines.into_iter().map(short).collect()
+}
+
+pub async fn requests_by_route_are_kept_beside_those_of_their_keys<S: KeyStore + OwnerStore + UsageStore>(
+    store: S,
+) {
+    let (live, test) = (Environment::Live, Environment::Test);
+    let project = Owner::project(Organization::new("other"), "sink");
+    store.change_owner(OwnerChange::put_organization(Organization::new("acme"))).await.unwrap();
+    let counts = || {
+        [
+            count("a", 3, 20_000, 0).routes([("/a b", 2), ("other", 1)]),
+            count("a", 4, 20_001, 0).routes([("/a b", 4)]),
+            count("b", 5, 20_000, 0).routes([("/a b", 5)]),
+            count("c", 6, 20_000, 0),
+            of("d", test, project.clone(), 7, 20_000, 0).routes([("/{id}", 7)]),
+        ]
+    };
+    for number in [1, 1, 2] {
+        add(&store, "w", number, counts()).await;
+    }
+    let line = |route: &str, day, environment, requests| (route.to_owned(), day, environment, requests);
+    let all = [
+        line("/a b", 20_000, live, 14),
+        line("/{id}", 20_000, test, 14),
+        line("other", 20_000, live, 2),
+        line("/a b", 20_001, live, 8),
+    ];
+    assert_eq!(routes(&store, ever()).await, all);
+    assert_eq!(routes(&store, ever().limit(2)).await, all[..2]);
+    let pages = store.usage(&ever().by(UsageBy::Route)).await.unwrap();
+    for (index, line) in pages.into_iter().enumerate() {
+        assert_eq!(routes(&store, ever().after(line)).await, all[index + 1..]);
+    }
+    assert_eq!(routes(&store, ever().of_project("other", "sink")).await, all[1..2]);
+    assert_eq!(routes(&store, ever().of_organization("other").environment(live)).await, []);
+    let of_a = [line("/a b", 20_000, live, 4), line("other", 20_000, live, 2), line("/a b", 20_001, live, 8)];
+    assert_eq!(routes(&store, ever().of_key(samples::id("a"))).await, of_a);
+    // In the totals, each request is there once.
+    assert_eq!(lines(&store, ever().of_organization("acme")).await, [total(20_000, 28), total(20_001, 8)]);
+
+    assert_eq!(store.purge_usage_before(Day::from_unix_days(20_001)).await.unwrap(), 4);
+    assert_eq!(routes(&store, ever()).await, all[3..]);
+    let delete = OwnerChange::delete_organization("acme", samples::revocation(1, "gone"));
+    store.change_owner(delete).await.unwrap();
+    store.change_owner(OwnerChange::purge_owner(&Owner::organization("acme"))).await.unwrap();
+    assert_eq!(routes(&store, ever()).await, []);
 }
 
 pub async fn a_batch_that_is_sent_twice_counts_once<S: KeyStore + UsageStore>(store: S) {

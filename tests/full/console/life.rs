@@ -410,8 +410,8 @@ async fn usage_is_a_plot_a_table_and_a_file() {
         UsageCount::new(key.id.clone(), environment, key.owner.clone(), requests, at)
     };
     let counts = [
-        count(Environment::Live, 70, 0).rejected(4, 1),
-        count(Environment::Test, 5, 6),
+        count(Environment::Live, 70, 0).rejected(4, 1).routes([("/notes/{id}", 60), ("/<b>", 4)]),
+        count(Environment::Test, 5, 6).routes([("/<b>", 5)]),
         count(Environment::Live, 9, 8).rejected(0, 2),
     ];
     world.store.add_usage(&UsageBatch::new("test", 1, counts)).await.unwrap();
@@ -421,6 +421,11 @@ async fn usage_is_a_plot_a_table_and_a_file() {
         assert!(page.has("Of these, 4 were beyond a limit and 3 were forbidden."), "{}", page.html);
         let day = ["70", "0", "65", "4", "1"].map(|number| format!(r#"<td class="number">{number}</td>"#));
         assert!(page.has(&format!(r#"<th scope="row">2027-01-15</th>{}</tr>"#, day.concat())));
+        let routes = [("/notes/{id}", 60, 0), ("/&#60;b&#62;", 4, 5)].map(|(route, live, test)| {
+            let numbers = [live, test].map(|number| format!(r#"<td class="number">{number}</td>"#));
+            format!(r#"<tr><th scope="row"><code>{route}</code></th>{}</tr>"#, numbers.concat())
+        });
+        assert!(page.has(&routes.join("\n")), "{}", page.html);
         assert!(page.has("<title>2027-01-15: 70 live, 0 test</title>") && page.has("2027-01-07"));
         assert!(!ann.get(&format!("{path}?days=7")).await.has("2027-01-07"));
         assert_eq!(ann.get(&format!("{path}?days=8")).await.status, StatusCode::BAD_REQUEST);

@@ -235,7 +235,7 @@ async fn an_error_of_a_query_names_the_parameter_and_its_value() {
         ),
         query(Method::GET, "/keys?cursor=a%0ab", r#"cursor: must be the next_cursor of a page, got "a\nb""#),
         query(Method::GET, "/usage?limit=x", r#"limit: must be a number from 1 to 10000, got "x""#),
-        query(Method::GET, "/usage?by=day", r#"by: must be key or total, got "day""#),
+        query(Method::GET, "/usage?by=day", r#"by: must be key, route or total, got "day""#),
         query(
             Method::GET,
             "/usage?cursor=x",

@@ -129,7 +129,9 @@ impl Tenants {
         let world = World::new();
         let attacked = attacked(&world).await;
         let count = |key: &Record| {
-            UsageCount::new(key.id.clone(), key.environment, key.owner.clone(), REQUESTS.0, START)
+            let count =
+                UsageCount::new(key.id.clone(), key.environment, key.owner.clone(), REQUESTS.0, START);
+            count.routes([(format!("/{MARK}"), REQUESTS.0)])
         };
         let batch = UsageBatch::new("meter", 1, attacked.iter().map(count));
         world.backend.get_ref().add_usage(&batch).await.unwrap();

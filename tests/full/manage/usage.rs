@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
+use tower_api_key::backend::{UsageBatch, UsageCount, UsageStore};
 use tower_api_key::manage::NewKey;
 use tower_api_key::owner::Organization;
 use tower_api_key::test_util::Behaviour;
-use tower_api_key::{Environment, Owner, Scopes};
+use tower_api_key::{Environment, Owner, Record, Scopes};
 
-use crate::manage::world::{Customer, World};
+use crate::manage::world::{Customer, START, World};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -110,7 +111,7 @@ async fn the_usage_of_a_deleted_key_stays_in_the_total() {
     use_key(&world, &gone, 3).await;
     world.manager.revoke(&gone.record.id, "").await.unwrap();
     world.passes(Duration::from_secs(1));
-    assert_eq!(world.manager.purge_ended(crate::manage::world::START.saturating_add(DAY)).await.unwrap(), 1);
+    assert_eq!(world.manager.purge_ended(START.saturating_add(DAY)).await.unwrap(), 1);
     assert_eq!(usage(&world, &admin, "/usage").await[0]["requests"], 3);
     let path = format!("/admin/keys/{}/usage", gone.record.id);
     assert_eq!(world.ask(&admin, Method::GET, &path, "").await.status, StatusCode::NOT_FOUND);
@@ -185,4 +186,40 @@ async fn usage_comes_in_pages_where_a_client_asks_for_them() {
         }
         assert_eq!(json!(paged), all);
     }
+}
+
+#[tokio::test]
+async fn usage_comes_by_route_where_it_is_counted_so() {
+    let world = World::new();
+    let (admin, other) = (world.admin().await, world.customer("acme", "a").await);
+    let foreign = world.customer("other", "a").await;
+    assert_eq!(usage(&world, &admin, "/usage?by=route").await, json!([]));
+    let count = |key: &Customer, routes: [(&str, u64); 2]| {
+        let Record { id, environment, owner, .. } = key.record.clone();
+        UsageCount::new(id, environment, owner, 9, START).routes(routes)
+    };
+    let counts = [
+        count(&admin, [("/notes/{id}", 2), ("other", 1)]),
+        count(&other, [("/notes/{id}", 4), ("/notes", 3)]),
+        count(&foreign, [("/foreign", 5), ("/notes", 4)]),
+    ];
+    world.backend.get_ref().add_usage(&UsageBatch::new("meter", 1, counts)).await.unwrap();
+    let line = |route: &str, requests: u64| json!({ "route": route, "day": "2027-01-15", "environment": "live", "requests": requests });
+    let all = [line("/notes", 3), line("/notes/{id}", 6), line("other", 1)];
+    assert_eq!(usage(&world, &admin, "/usage?by=route").await, json!(all));
+    let own = format!("/keys/{}/usage?by=route", other.record.id);
+    assert_eq!(usage(&world, &admin, &own).await, json!([all[0], line("/notes/{id}", 4)]));
+
+    let (mut paged, mut path) = (Vec::new(), "/admin/usage?by=route&limit=2".to_owned());
+    loop {
+        let page = world.ask(&admin, Method::GET, &path, "").await.body;
+        paged.extend(page["usage"].as_array().unwrap().clone());
+        let Some(cursor) = page["next_cursor"].as_str() else { break };
+        path = format!("/admin/usage?by=route&limit=2&cursor={cursor}");
+        for by in ["key", "total"] {
+            let wrong = format!("/admin/usage?by={by}&cursor={cursor}");
+            assert_eq!(world.ask(&admin, Method::GET, &wrong, "").await.status, StatusCode::BAD_REQUEST);
+        }
+    }
+    assert_eq!(paged, all);
 }

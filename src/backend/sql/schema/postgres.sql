@@ -232,7 +232,25 @@ CREATE INDEX tower_api_key_usage_by_organization ON tower_api_key_usage (owner_o
     WHERE owner_organization IS NOT NULL;
 CREATE INDEX tower_api_key_usage_by_email ON tower_api_key_usage (owner_email, day) WHERE owner_email IS NOT NULL;
 
--- The sums of these rows by owner and day, kept in the transaction of each batch: of all owners, of an organization with its projects, of
+-- The same requests by route, if they are counted so. The owner is that of the row of the key.
+CREATE TABLE tower_api_key_usage_route (
+    key_id             TEXT COLLATE "C" NOT NULL,
+    day                BIGINT NOT NULL,
+    environment        TEXT COLLATE "C" NOT NULL,
+    route              TEXT COLLATE "C" NOT NULL,
+    owner_organization TEXT COLLATE "C",
+    owner_email        TEXT COLLATE "C",
+    owner_project      TEXT COLLATE "C",
+    requests           BIGINT NOT NULL,
+    PRIMARY KEY (key_id, day, environment, route),
+    FOREIGN KEY (key_id, day, environment) REFERENCES tower_api_key_usage (key_id, day, environment) ON DELETE CASCADE
+);
+CREATE INDEX tower_api_key_usage_route_by_day ON tower_api_key_usage_route (day);
+CREATE INDEX tower_api_key_usage_route_by_organization ON tower_api_key_usage_route (owner_organization, day)
+    WHERE owner_organization IS NOT NULL;
+CREATE INDEX tower_api_key_usage_route_by_email ON tower_api_key_usage_route (owner_email, day) WHERE owner_email IS NOT NULL;
+
+-- The sums of the rows of keys by owner and day, kept in the transaction of each batch: of all owners, of an organization with its projects, of
 -- a project, and of a user. Names that a kind does not have are empty.
 CREATE TABLE tower_api_key_usage_total (
     kind         TEXT COLLATE "C" NOT NULL CHECK (kind IN ('organization', 'project', 'user', 'whole')),

@@ -50,6 +50,7 @@ async fn add_on<D: Driver>(
         for counts in batch.counts().chunks(ROWS_PER_STATEMENT) {
             add_counts(&mut *transaction, counts, &mut totals).await?;
         }
+        add_routes(&mut *transaction, batch).await?;
         totals.write(&mut *transaction).await?;
         // Last, because this locks keys: other changes of them wait only for the commit.
         update_last_uses(&mut *transaction, batch).await?;
@@ -123,6 +124,36 @@ fn numbers(count: &UsageCount) -> Result<Numbers, BackendError> {
     let number = |number: u64| i64::try_from(number).map_err(BackendError::invalid);
     let [requests, limited, forbidden] = count.numbers();
     Ok([number(requests)?, number(limited)?, number(forbidden)?])
+}
+
+/// Adds the requests by route to those of the rows of their keys, which this transaction has locked.
+async fn add_routes(session: &mut dyn Session, batch: &UsageBatch) -> Result<(), BackendError> {
+    let row = |count: &UsageCount, route: &str, requests: u64| -> Result<[Value; 5], BackendError> {
+        let requests = i64::try_from(requests).map_err(BackendError::invalid)?;
+        let (key, day, environment) = (&count.key, count.day.unix_days(), count.environment.label());
+        Ok([key.into(), day.into(), environment.into(), route.into(), requests.into()])
+    };
+    let routes = batch.counts().iter().flat_map(|count| {
+        let row = &row;
+        count.routes.iter().map(move |(route, requests)| row(count, route, *requests))
+    });
+    let rows = routes.collect::<Result<Vec<_>, _>>()?;
+    for rows in rows.chunks(ROWS_PER_STATEMENT) {
+        let insert = Statement::new(
+            "INSERT INTO tower_api_key_usage_route
+             (key_id, day, environment, route, owner_organization, owner_project, owner_email, requests)
+             SELECT key_id, day, environment, counted.column4, owner_organization, owner_project, owner_email, counted.column5
+             FROM (",
+        );
+        let insert = insert.push_rows(rows.iter().cloned()).push(
+            ") AS counted JOIN tower_api_key_usage
+             ON key_id = counted.column1 AND day = counted.column2 AND environment = counted.column3 WHERE TRUE
+             ON CONFLICT (key_id, day, environment, route)
+             DO UPDATE SET requests = tower_api_key_usage_route.requests + excluded.requests",
+        );
+        session.execute(&insert.once()).await?;
+    }
+    Ok(())
 }
 
 /// Updates when existing keys were last used, where this is later. Skips keys that another transaction is changing, which their
@@ -206,25 +237,39 @@ pub(crate) fn select(query: &UsageQuery) -> Statement {
     usage_totals::select(query).unwrap_or_else(|| select_rows(query))
 }
 
+/// What differs between the groupings of lines: columns, and the table that they come from.
+const BY_KEY: &str = "key_id, CAST(NULL AS TEXT) AS route, CAST(sum(limited) AS BIGINT) AS limited,
+    CAST(sum(forbidden) AS BIGINT) AS forbidden FROM tower_api_key_usage";
+const IN_TOTAL: &str =
+    "CAST(NULL AS TEXT) AS key_id, CAST(NULL AS TEXT) AS route, CAST(sum(limited) AS BIGINT) AS limited,
+    CAST(sum(forbidden) AS BIGINT) AS forbidden FROM tower_api_key_usage";
+const BY_ROUTE: &str =
+    "CAST(NULL AS TEXT) AS key_id, route, CAST(0 AS BIGINT) AS limited, CAST(0 AS BIGINT) AS forbidden
+    FROM tower_api_key_usage_route";
+
 fn select_rows(query: &UsageQuery) -> Statement {
-    let (key, order) = match query.by {
-        UsageBy::Key => ("key_id", "day, key_id, environment"),
-        UsageBy::Total => ("CAST(NULL AS TEXT)", "day, environment"),
+    let (columns, order) = match query.by {
+        UsageBy::Key => (BY_KEY, "day, key_id, environment"),
+        UsageBy::Total => (IN_TOTAL, "day, environment"),
+        UsageBy::Route => (BY_ROUTE, "day, route, environment"),
     };
-    let select = Statement::new("SELECT ").push(key).push(
-        " AS key_id, day, environment, CAST(sum(requests) AS BIGINT) AS requests, CAST(sum(limited) AS BIGINT) AS limited,
-         CAST(sum(forbidden) AS BIGINT) AS forbidden FROM tower_api_key_usage WHERE day >= ",
-    );
+    let select = Statement::new("SELECT day, environment, CAST(sum(requests) AS BIGINT) AS requests, ");
+    let select = select.push(columns).push(" WHERE day >= ");
     let select =
         select.push_bind(query.from.unix_days()).push(" AND day <= ").push_bind(query.to.unix_days());
     let mut select = restrict(select, &query.filter());
     if let Some(key) = &query.key {
         select = select.push(" AND key_id = ").push_bind(key);
     }
-    if let Some(UsageLine { day, key, environment, .. }) = &query.after {
+    if let Some(UsageLine { day, key, route, environment, .. }) = &query.after {
         select = select.push(" AND (").push(order).push(") > (").push_bind(day.unix_days());
-        if query.by == UsageBy::Key {
-            select = select.push(", ").push_bind(key.as_ref().map_or("", KeyId::as_str));
+        let group = match query.by {
+            UsageBy::Key => Some(key.as_ref().map_or("", KeyId::as_str)),
+            UsageBy::Total => None,
+            UsageBy::Route => Some(route.as_deref().unwrap_or_default()),
+        };
+        if let Some(group) = group {
+            select = select.push(", ").push_bind(group);
         }
         select = select.push(", ").push_bind(environment.label()).push(")");
     }
@@ -240,7 +285,8 @@ pub(crate) fn decode(row: &Row) -> Result<UsageLine, BackendError> {
     let number = |number: i64| u64::try_from(number).map_err(BackendError::corrupt);
     let [requests, limited, forbidden] = usage_totals::numbers(row)?;
     let line = UsageLine::new(key, Day::from_unix_days(row.get("day")?), environment, number(requests)?);
-    Ok(line.rejected(number(limited)?, number(forbidden)?))
+    let line = line.rejected(number(limited)?, number(forbidden)?);
+    Ok(UsageLine { route: row.get::<Option<String>>("route")?.map(Into::into), ..line })
 }
 
 #[cfg(all(test, feature = "sqlite"))]
@@ -257,6 +303,12 @@ mod tests {
         let days = || UsageQuery::new(Day::from_unix_days(20_000), Day::from_unix_days(20_089));
         let total = "SEARCH tower_api_key_usage_total USING PRIMARY KEY (kind=? AND organization=? AND name=? AND day>? AND day<?)";
         let of_key = "SEARCH tower_api_key_usage USING PRIMARY KEY (key_id=? AND day>? AND day<?)";
+        let routes = |index: &str| format!("SEARCH tower_api_key_usage_route USING {index}");
+        let by_day = routes("INDEX tower_api_key_usage_route_by_day (day>? AND day<?)");
+        let by_owner = routes(
+            "INDEX tower_api_key_usage_route_by_organization (owner_organization=? AND day>? AND day<?)",
+        );
+        let by_key = routes("PRIMARY KEY (key_id=? AND day>? AND day<?)");
         for (query, expected) in [
             (days(), total),
             (days().environment(Environment::Live), total),
@@ -264,11 +316,16 @@ mod tests {
             (days().of_project("acme", "sink"), total),
             (days().of_user("ann@example.com"), total),
             (days().of_key(KeyId::new("key_1").unwrap()), of_key),
+            (days().by(UsageBy::Route), &by_day),
+            (days().of_organization("acme").by(UsageBy::Route), &by_owner),
+            (days().of_key(KeyId::new("key_1").unwrap()).by(UsageBy::Route), &by_key),
         ] {
             let explain = format!("EXPLAIN QUERY PLAN {}", select(&query).sql);
             let rows = sqlx::query(AssertSqlSafe(explain)).fetch_all(&mut connection).await.unwrap();
             let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
-            assert_eq!(plan, [expected], "{query:?}");
+            // Lines by route are sorted: those of a day come from several keys.
+            assert_eq!(plan[0], expected, "{query:?}");
+            assert!(plan.len() == 1 || query.by == UsageBy::Route, "{query:?}: {plan:?}");
         }
     }
 }

@@ -147,7 +147,7 @@ pub(super) fn select(query: &UsageQuery) -> Option<Statement> {
     let owned = |text: &Option<Box<str>>| text.as_deref().map(str::to_owned);
     let owner = [&query.organization, &query.project, &query.user].map(owned);
     let (kind, organization, name) = match owner {
-        _ if query.by == UsageBy::Key || query.key.is_some() => return None,
+        _ if query.by != UsageBy::Total || query.key.is_some() => return None,
         [None, None, None] => of_all(),
         [Some(organization), None, None] => of_organization(organization),
         [Some(organization), Some(project), None] => of_project(organization, project),
@@ -155,7 +155,7 @@ pub(super) fn select(query: &UsageQuery) -> Option<Statement> {
         _ => return None,
     };
     let select = Statement::new(
-        "SELECT CAST(NULL AS TEXT) AS key_id, day, environment, requests, limited, forbidden
+        "SELECT CAST(NULL AS TEXT) AS key_id, CAST(NULL AS TEXT) AS route, day, environment, requests, limited, forbidden
          FROM tower_api_key_usage_total WHERE kind = ",
     );
     let select = select.push_bind(kind).push(" AND organization = ").push_bind(organization);
