@@ -2,8 +2,8 @@
 
 // Layer 6 of 10: cache.
 // Above `sync` and `context`; below `loader`. Bottom to top, a file importing only those before it:
-// `accepted`, `flags`, `use_counter`, `rejections`, `routes`, `place`, `generation`, `tombstones`, `negative`, `entry`, `sieve`, `positive`, `dirty_list`,
-// `self`.
+// `accepted`, `flags`, `use_counter`, `rejections`, `routes`, `place`, `generation`, `tombstones`, `negative`, `entry`, `sieve`, `positive`,
+// `dirty_list`, `self`.
 
 mod accepted;
 mod dirty_list;
