@@ -81,13 +81,14 @@
 //! # Over a fleet
 //!
 //! Counts are in the memory of a process: several allow as much each, and a restarted one begins anew. Processes that are to hold a limit
-//! together share [`Counters`]: those in Valkey or Redis, with the feature `valkey`, those of quotas in PostgreSQL, with the feature `postgres`, or those of the application. Each request to a key with
-//! limits then waits for them, and the layer is [told](Outage) what happens while they do not answer. [A guide](crate::_guide::limits#a-fleet)
-//! compares the choices.
+//! together share [`Counters`]: those in Valkey or Redis, with the feature `valkey`, those of quotas in PostgreSQL, with the feature
+//! `postgres`, or those of the application. Each request to a key with limits then waits for them, and the layer is [told](Outage) what
+//! happens while they do not answer. [A guide](crate::_guide::limits#a-fleet) compares the choices.
 
 // Layer 8 of 10: decision.
 // Above `principal`; below the rim, which wraps it. Bottom to top, a file importing only those before it:
-// `counters`, `bucket`, `buckets`, `headers`, `local`, `process`, `valkey`, `postgres`, `outage`, `fleet`, `limiter`, `future`, `service`, `layer`, `self`.
+// `counters`, `bucket`, `buckets`, `headers`, `local`, `process`, `valkey`, `postgres`, `outage`, `fleet`, `limiter`, `future`, `service`,
+// `layer`, `self`.
 
 mod bucket;
 mod buckets;

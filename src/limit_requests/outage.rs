@@ -21,8 +21,8 @@ pub enum Outage {
     /// part is nothing.
     ///
     /// The counter store learns nothing of these requests. So over any time, at most as many requests are admitted as the limit allows, and
-    /// as the parts of all processes allow besides: twice as many as without an outage. The part of a quota is one for the period, of however
-    /// many outages; a process that is restarted has another one.
+    /// as the parts of all processes allow besides: twice as many as without an outage. The part of a quota is one for the period, of
+    /// however many outages; a process that is restarted has another one.
     LocalShare(NonZeroU32),
 }
 

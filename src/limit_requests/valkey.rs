@@ -74,8 +74,8 @@ impl ValkeyCounters {
     ///
     /// # Errors
     ///
-    /// When the text has another form, or the server cannot be reached, rejects the password, or runs no scripts. The error holds nothing of
-    /// the text.
+    /// When the text has another form, or the server cannot be reached, rejects the password, or runs no scripts. The error holds nothing
+    /// of the text.
     ///
     /// # Panics
     ///
