@@ -1,7 +1,7 @@
 //! Counters that share quotas over a fleet in a PostgreSQL database.
 
 // Layer 8 of 10: decision.
-// Above `bucket`, `buckets` and `counters`; `valkey` is beside it. Bottom to top, a file importing only those before it:
+// Above `bucket`, `buckets` and `counters`. Bottom to top, a file importing only those before it:
 // `block`, `blocks`, `node`, `self`.
 
 mod block;

@@ -18,9 +18,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::RwLock;
 use tower_api_key::axum::RouteRules; // auth
 use tower_api_key::backend::{OwnerChange, OwnerStore}; // auth
+use tower_api_key::limit::{Limit, Limits}; // auth
 use tower_api_key::manage::{self, KeyManager, ManageError, ManageSettings, NewKey, RouteError}; // auth
 use tower_api_key::reject::{Payload, Rejection}; // auth
-use tower_api_key::limit::{Limit, Limits}; // auth
 use tower_api_key::{AuthenticateLayer, Authenticator, KeyFormat, LimitLayer, Principal, RequireScopeLayer}; // auth
 use tower_api_key::{Scope, SqliteStore, owner::Organization, usage::Usage}; // auth
 use tower_http::cors::CorsLayer;
