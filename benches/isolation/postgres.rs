@@ -59,7 +59,7 @@ impl loads::Database for Database {
 
     async fn add_usage(&self, rows: usize) {
         self.run(format!(
-            "TRUNCATE tower_api_key_usage;
+            "TRUNCATE tower_api_key_usage, tower_api_key_usage_route;
             TRUNCATE tower_api_key_usage_total;
             INSERT INTO tower_api_key_usage (key_id, day, environment, owner_organization, requests)
             SELECT 'key_' || (i / 360), extract(epoch FROM now())::BIGINT / 86400 - i % 360, 'live', '{TENANT}', 1

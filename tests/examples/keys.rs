@@ -126,7 +126,8 @@ async fn usage_is_shown_by_day() {
 
     let line = |day: &str, [requests, limited, forbidden]: [u64; 3], key: Value| {
         serde_json::json!({
-            "day": day, "environment": "live", "requests": requests, "limited": limited, "forbidden": forbidden, "key": key
+            "day": day, "environment": "live", "requests": requests, "limited": limited, "forbidden": forbidden,
+            "key": key, "route": null,
         })
     };
     let both = "usage --from 2027-01-15 --to 2027-01-16";
