@@ -76,14 +76,19 @@ where
                 StateProjection::Rejected { response } => {
                     return Poll::Ready(Ok(response.take().expect(POLLED_AFTER_COMPLETION)));
                 }
+                // Nothing is added, so the response is not moved.
+                StateProjection::Forwarded { response, allowance: None } => return response.poll(context),
                 StateProjection::Forwarded { response, allowance } => {
-                    let mut response = ready!(response.poll(context))?;
-                    // A layer inside has refused the request, and its headers say for how long.
-                    let is_limited = is_limited(&response);
-                    if let Some(allowance) = allowance.take().filter(|_| !is_limited) {
+                    // Changed in place, which saves another move.
+                    let mut polled = response.poll(context);
+                    if let Poll::Ready(Ok(response)) = &mut polled
+                        // Unless a layer inside has refused the request: its headers say for how long.
+                        && !is_limited(response)
+                        && let Some(allowance) = allowance.take()
+                    {
                         allowance.set(response.headers_mut());
                     }
-                    return Poll::Ready(Ok(response));
+                    return polled;
                 }
                 StateProjection::Pending { asking, waiting } => {
                     let decision = ready!(asking.as_mut().poll(context));
