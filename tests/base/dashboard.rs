@@ -61,12 +61,14 @@ fn the_page_about_operations_names_every_metric_and_no_other() {
         "change_trim",
         "audit",
         "usage",
+        "usage_route",
         "usage_total",
         "usage_writer",
         "node",
         "deleted_owner",
         "digest",
         "fingerprint",
+        "quota",
         "plan",
     ];
     let tables: BTreeSet<_> = tables.map(|table| format!("tower_api_key_{table}")).into();
