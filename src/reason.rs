@@ -75,6 +75,7 @@ pub struct Limited(
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Limited,
+    /// Rejected otherwise.
     Forbidden,
 }
 
@@ -205,11 +206,11 @@ impl Reason {
         TABLE.of(self)
     }
 
-    /// Returns what the rejection of an admitted caller counts as. `None` if the fault is not the caller's.
-    pub(crate) fn outcome(&self) -> Option<Outcome> {
-        match self.status() {
-            StatusCode::TOO_MANY_REQUESTS => Some(Outcome::Limited),
-            status => status.is_client_error().then_some(Outcome::Forbidden),
+    /// Returns what the rejection of an admitted caller counts as. One for an outage was not served either.
+    pub(crate) fn outcome(&self) -> Outcome {
+        match self {
+            Self::Limited(_) => Outcome::Limited,
+            _ => Outcome::Forbidden,
         }
     }
 

@@ -110,8 +110,8 @@ impl Rejection {
 
     /// Counts the rejection in the usage of an admitted caller.
     pub(super) fn count(&self) {
-        if let (Some(RejectedKey::Admitted(caller)), Some(outcome)) = (&self.key, self.reason.outcome()) {
-            Arc::clone(caller).count_rejection(outcome);
+        if let Some(RejectedKey::Admitted(caller)) = &self.key {
+            Arc::clone(caller).count_rejection(self.reason.outcome());
         }
     }
 }

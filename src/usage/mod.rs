@@ -10,12 +10,16 @@
 //! |---|---|
 //! | `requests` | all that were admitted, whatever became of them |
 //! | `limited` | of these, those past a [limit](crate::limit_requests) |
-//! | `forbidden` | of these, those that were rejected otherwise: for a missing scope, by a rule, or because the key ended meanwhile |
+//! | `forbidden` | of these, those that were rejected otherwise: for a missing scope, by a rule, because the key ended meanwhile, or with 503 because the store of a limit was away |
 //! | [`served`](crate::backend::UsageLine::served) | the rest, which is what most services bill |
 //!
 //! A rejection counts when it becomes a response, be it by a layer or by a handler that returns [`Principal::reject`](crate::Principal::reject)
-//! or [`Principal::require`](crate::Principal::require). Other outcomes are unknown: a request that a handler fails to answer, that has no route
-//! or whose client hangs up was served. A request that is rejected on another day than it was admitted counts on each as what it was there.
+//! or [`Principal::require`](crate::Principal::require). A handler that makes several rejections of one request into responses or gRPC
+//! statuses counts each. Other outcomes are unknown: a request that a handler fails to answer, that has no route or whose client hangs up
+//! was served.
+//!
+//! A request that is rejected on another day than it was admitted counts on each as what it was there: the first day has one served too
+//! many, the other one too few. A bill subtracts the sums of its whole period: then only its first and its last midnight can err.
 //!
 //! Behind a [layer](crate::count_routes), requests are counted by route as well.
 //!
@@ -105,7 +109,7 @@ impl Usage {
         self.0.write().await
     }
 
-    /// Returns the number of counts of a key, a day and an environment to be written. The current interval is not included. It grows while the
+    /// Returns the number of counts of a key, a day and an environment to be written, and of those by route. The current interval is not included. It grows while the
     /// store does not accept them.
     pub fn backlog(&self) -> usize {
         self.0.pending().len()

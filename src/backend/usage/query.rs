@@ -177,7 +177,9 @@ impl UsageLine {
 
     /// Returns the number of requests that were admitted and not rejected afterwards.
     ///
-    /// At midnight it may be too low by the requests that were admitted on the day before and rejected on this one, but never below zero.
+    /// A request that is rejected on another day than it was admitted counts on each as what it was there. So the number may be too high by
+    /// the requests of this day that were rejected on the next, and too low, but never below zero, by those of the day before that were
+    /// rejected on this one. For a period, subtract the sums of all its lines: then only its first and its last midnight can err.
     ///
     /// ```
     /// use tower_api_key::Environment;

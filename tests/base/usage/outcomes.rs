@@ -9,10 +9,12 @@ use tower::util::BoxCloneSyncService;
 use tower::{ServiceBuilder, ServiceExt};
 use tower_api_key::backend::{KeyChange, KeyStore, UsageBy, UsageQuery, UsageStore};
 use tower_api_key::clock::Day;
+use tower_api_key::limit_requests::Outage;
 use tower_api_key::reject::{Forbidden, Reason};
 use tower_api_key::rules::PathRules;
 use tower_api_key::{AuthenticateLayer, LimitLayer, Principal, Rejection, RequireScopeLayer, Scope};
 
+use crate::counters::{self, Away};
 use crate::usage::faulty_store::Behaviour;
 use crate::usage::world::World;
 use support::{Body, Key, START, ok, revocation};
@@ -130,19 +132,33 @@ async fn a_rejection_counts_once_and_only_as_a_response() {
 }
 
 #[tokio::test]
-async fn a_rejection_counts_by_whose_fault_it_is() {
+async fn each_rejection_of_an_admitted_caller_counts() {
     let world = World::new();
     let key = world.key().await;
     for (reason, expected) in [
         (Reason::Forbidden(Forbidden::Project), [1, 0, 1]),
         // The key ended after its admission.
         (Reason::Revoked, [2, 0, 2]),
-        (Reason::Unavailable, [3, 0, 2]),
+        (Reason::Unavailable, [3, 0, 3]),
     ] {
         let service = rejecting(&world, move |caller| caller.reject(reason.clone()));
         assert!(!status(&service, &key).await.is_success());
         assert_eq!(flushed(&world, &key).await, expected);
     }
+}
+
+#[tokio::test]
+async fn a_request_that_is_refused_because_the_counters_are_away_was_not_served() {
+    let world = World::new();
+    let key = limited_key(&world, "burst=3/60s", "").await;
+    let counters = Away::new(world.clock.clone());
+    counters.set(counters::Behaviour::Fail);
+    let layer = LimitLayer::new().counters(counters, Outage::Refuse);
+    let service =
+        ServiceBuilder::new().layer(AuthenticateLayer::new(world.authenticator.clone())).layer(layer);
+    let service = BoxCloneSyncService::new(service.service_fn(ok));
+    assert_eq!(status(&service, &key).await, 503);
+    assert_eq!(flushed(&world, &key).await, [1, 0, 1]);
 }
 
 #[tokio::test]
