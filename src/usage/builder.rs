@@ -62,8 +62,9 @@ impl UsageBuilder {
         self
     }
 
-    /// Sets the number of counts of a key and a day that are kept while the store accepts none. Default: 100,000. Requests beyond that
-    /// are admitted, and counted only in [`Usage::lost`].
+    /// Sets the number of counts of a key and a day, and of those by route, that are kept while the store accepts none. Default: 100,000.
+    /// Requests beyond that are admitted, and counted only in [`Usage::lost`]; further routes of a key that has a count are counted for
+    /// [`other`](crate::backend::OTHER_ROUTE).
     pub fn backlog(mut self, counts: usize) -> Self {
         self.capacity = counts;
         self

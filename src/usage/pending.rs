@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use std::mem::take;
 use std::sync::Arc;
 
-use crate::backend::{Slot, UsageBatch, UsageCount, merge};
+use crate::backend::{OTHER_ROUTE, Slot, UsageBatch, UsageCount, merge};
 use crate::cache::EntryUses;
 use crate::trace;
 
-/// Counts per batch, few enough for one statement.
-const BATCH_SIZE: usize = 500;
+/// Rows per batch, few enough to be written in time. A count whose routes are more has a batch of its own.
+const BATCH_ROWS: usize = 500;
 
 /// Counts that wait to be written, and the batch that is being written.
 ///
@@ -22,6 +22,9 @@ pub(super) struct Pending {
     batches: u64,
     unconfirmed: Option<Arc<UsageBatch>>,
     counts: BTreeMap<Slot, UsageCount>,
+    /// The rows of `unconfirmed` and `counts`.
+    rows: usize,
+    /// The rows from which on no count is added.
     capacity: usize,
     lost: u64,
     /// Whether a loss was logged since the last batch was written.
@@ -35,6 +38,7 @@ impl Pending {
             batches: 0,
             unconfirmed: None,
             counts: BTreeMap::new(),
+            rows: 0,
             capacity,
             lost: 0,
             has_logged_loss: false,
@@ -51,23 +55,30 @@ impl Pending {
             used.requests,
             used.since,
         );
-        let count = count.rejected(used.limited, used.forbidden).routes(take(&mut used.routes));
+        let mut count = count.rejected(used.limited, used.forbidden).routes(take(&mut used.routes));
         let slot = (count.key.clone(), count.day, count.environment);
-        if self.len() < self.capacity || self.counts.contains_key(&slot) {
-            merge(&mut self.counts, count);
-        } else {
-            self.lose(requests_of(&count), "the backlog is full until the store accepts waiting counts");
+        if self.rows >= self.capacity {
+            let Some(waiting) = self.counts.get(&slot) else {
+                self.lose(requests_of(&count), "the backlog is full until the store accepts waiting counts");
+                return;
+            };
+            add_no_routes(waiting, &mut count);
         }
+        self.rows -= self.counts.get(&slot).map_or(0, rows_of);
+        merge(&mut self.counts, count);
+        self.rows += self.counts.get(&slot).map_or(0, rows_of);
     }
 
     /// Returns the batch to write next: the failed batch, if any.
     pub(super) fn next(&mut self) -> Option<Arc<UsageBatch>> {
         if self.unconfirmed.is_none() && !self.counts.is_empty() {
-            let mut counts = Vec::new();
-            while counts.len() < BATCH_SIZE
-                && let Some((_, count)) = self.counts.pop_first()
-            {
-                counts.push(count);
+            let (mut counts, mut rows) = (Vec::new(), 0);
+            while let Some(count) = self.counts.first_entry() {
+                rows += rows_of(count.get());
+                if rows > BATCH_ROWS && !counts.is_empty() {
+                    break;
+                }
+                counts.push(count.remove());
             }
             self.batches += 1;
             self.unconfirmed =
@@ -78,13 +89,13 @@ impl Pending {
 
     /// Removes the batch that was written.
     pub(super) fn confirm_batch(&mut self) {
-        self.unconfirmed = None;
+        self.take_batch();
         self.has_logged_loss = false;
     }
 
     /// Discards the batch, which the store will never accept.
     pub(super) fn discard_batch(&mut self) {
-        if let Some(batch) = self.unconfirmed.take() {
+        if let Some(batch) = self.take_batch() {
             let requests = batch.counts().iter().map(requests_of).sum();
             self.lose(requests, "the store cannot keep them");
         }
@@ -92,8 +103,9 @@ impl Pending {
 
     /// Discards all waiting counts, including a batch that may have been written.
     pub(super) fn abandon(&mut self) {
+        let unconfirmed = self.take_batch();
         let counts = take(&mut self.counts);
-        let unconfirmed = self.unconfirmed.take();
+        self.rows = 0;
         let unconfirmed = unconfirmed.iter().flat_map(|batch| batch.counts());
         let requests = counts.values().chain(unconfirmed).map(requests_of).sum();
         if requests > 0 {
@@ -103,13 +115,19 @@ impl Pending {
         }
     }
 
-    /// Returns the number of waiting counts.
+    /// Returns the number of waiting counts, those by route included.
     pub(super) fn len(&self) -> usize {
-        self.counts.len() + self.unconfirmed.as_ref().map_or(0, |batch| batch.counts().len())
+        self.rows
     }
 
     pub(super) fn lost(&self) -> u64 {
         self.lost
+    }
+
+    fn take_batch(&mut self) -> Option<Arc<UsageBatch>> {
+        let batch = self.unconfirmed.take()?;
+        self.rows -= batch.counts().iter().map(rows_of).sum::<usize>();
+        Some(batch)
     }
 
     fn lose(&mut self, requests: u64, why: &'static str) {
@@ -117,6 +135,20 @@ impl Pending {
         if !std::mem::replace(&mut self.has_logged_loss, true) {
             trace::usage_lost(requests, why);
         }
+    }
+}
+
+/// Returns the number of rows that a count becomes in a database.
+fn rows_of(count: &UsageCount) -> usize {
+    1 + count.routes.len()
+}
+
+/// Counts requests for routes that a waiting count does not have for [`OTHER_ROUTE`].
+fn add_no_routes(waiting: &UsageCount, count: &mut UsageCount) {
+    for (route, requests) in take(&mut count.routes) {
+        let route = if waiting.routes.contains_key(&route) { route } else { OTHER_ROUTE.into() };
+        let sum = count.routes.entry(route).or_default();
+        *sum = sum.saturating_add(requests);
     }
 }
 

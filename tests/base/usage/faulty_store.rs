@@ -25,11 +25,13 @@ pub(crate) enum Behaviour {
 pub(crate) struct FaultyStore {
     pub(crate) keys: MemoryStore,
     behaviour: Arc<Mutex<Behaviour>>,
+    /// The rows of each batch, those by route included.
+    pub(crate) batches: Arc<Mutex<Vec<usize>>>,
 }
 
 impl FaultyStore {
     pub(crate) fn new(keys: &MemoryStore) -> Self {
-        Self { keys: keys.clone(), behaviour: Arc::new(Mutex::new(Behaviour::Add)) }
+        Self { keys: keys.clone(), behaviour: Arc::new(Mutex::new(Behaviour::Add)), batches: Arc::default() }
     }
 
     pub(crate) fn set(&self, behaviour: Behaviour) {
@@ -57,6 +59,8 @@ impl FaultyStore {
 impl UsageStore for FaultyStore {
     async fn add_usage(&self, batch: &UsageBatch) -> Result<(), BackendError> {
         let behaviour = *self.behaviour.lock().unwrap();
+        let rows = batch.counts().iter().map(|count| 1 + count.routes.len()).sum();
+        self.batches.lock().unwrap().push(rows);
         match behaviour {
             Behaviour::Add => self.keys.add_usage(batch).await,
             Behaviour::Fail => Err(BackendError::unavailable("told to fail")),

@@ -88,6 +88,51 @@ async fn counts_by_route_survive_an_outage_of_the_store_and_count_once() {
 }
 
 #[tokio::test]
+async fn a_batch_has_few_rows_those_by_route_included() {
+    let world = world(|usage| usage.routes_per_key(600));
+    let paths: Vec<_> = (0..600).map(|number| format!("/{number}")).collect();
+    let layer = CountRoutesLayer::paths(paths.iter().map(String::as_str)).unwrap();
+    let send_to = async |key: &Key, routes: usize| {
+        for path in &paths[..routes] {
+            send(&world, &layer, key, path).await;
+        }
+    };
+    send_to(&world.key().await, 600).await;
+    world.usage.flush().await.unwrap();
+    for key in world.keys(12).await {
+        send_to(&key, 99).await;
+    }
+    world.usage.flush().await.unwrap();
+    assert_eq!(*world.usage_store.batches.lock().unwrap(), [601, 500, 500, 200]);
+    let sum = routes(&world, |query| query).await.iter().map(|(_, requests)| requests).sum::<u64>();
+    assert_eq!((sum, world.usage.backlog()), (600 + 12 * 99, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn counts_by_route_take_room_in_the_backlog() {
+    let world = world(|usage| usage.backlog(5));
+    let keys = world.keys(3).await;
+    let layer = CountRoutesLayer::paths(["/a", "/b", "/c", "/d"]).unwrap();
+    world.usage_store.set(Behaviour::Fail);
+    for (requests, backlog) in [
+        (&[(0, "/a")][..], 2),
+        (&[(1, "/a"), (1, "/b")], 5),
+        // Full: a waiting count has one more route, whichever they are, and another key is not counted.
+        (&[(1, "/a"), (1, "/c"), (1, "/d"), (2, "/a")], 6),
+    ] {
+        for (key, path) in requests {
+            send(&world, &layer, &keys[*key], path).await;
+        }
+        world.usage.flush().await.unwrap_err();
+        assert_eq!(world.usage.backlog(), backlog);
+    }
+    world.usage_store.set(Behaviour::Add);
+    world.usage.flush().await.unwrap();
+    assert_eq!(routes(&world, |query| query).await, expect([("/a", 3), ("/b", 1), ("other", 2)]));
+    assert_eq!((world.usage.backlog(), world.usage.lost()), (0, 1));
+}
+
+#[tokio::test]
 async fn a_layer_without_a_meter_or_a_key_lets_requests_pass() {
     let (store, key) = support::store_with_key().await;
     let layer = AuthenticateLayer::new(store).optional();
