@@ -76,11 +76,12 @@ fn seal(text: &str) -> String {
     URL_SAFE_NO_PAD.encode([text, &crc32fast::hash(text).to_be_bytes()].concat())
 }
 
+/// Rejects a forged text that no store can compare: PostgreSQL keeps no zero byte.
 fn open(cursor: &str) -> Option<String> {
     let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
     let (text, checksum) = bytes.split_last_chunk::<CHECKSUM>()?;
     let is_intact = crc32fast::hash(text).to_be_bytes() == *checksum;
-    std::str::from_utf8(text).ok().filter(|_| is_intact).map(str::to_owned)
+    std::str::from_utf8(text).ok().filter(|text| is_intact && !text.contains('\0')).map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -116,5 +117,16 @@ mod tests {
             assert_eq!(decode(&cursor), None);
         }
         assert_eq!(decode_line(&encode(&key)), None);
+    }
+
+    #[test]
+    fn a_forged_cursor_with_a_zero_byte_decodes_to_none() {
+        let key = KeyId::new("key_01hzy8m4q2").unwrap();
+        for (text, is_valid) in [("a", true), ("a\0", false), ("\0", false)] {
+            let line = UsageLine::new(None, Day::from_unix_days(20_000), Environment::Live, 0).of_route(text);
+            assert_eq!(decode_line(&encode_line(&line)).is_some(), is_valid, "{text:?}");
+            let position = SearchPosition::new(text, key.clone());
+            assert_eq!(decode_position(&encode_position(&position)).is_some(), is_valid, "{text:?}");
+        }
     }
 }

@@ -21,6 +21,7 @@ use crate::clock::{Day, Timestamp};
 const DAYS: (i64, i64) = (30, 366);
 /// Most lines of a response.
 const MAX_LINES: usize = 10_000;
+const TOO_MANY: &str = "must give at most 10000 lines of usage, got more";
 
 pub(super) async fn of_all<S: KeyStore + UsageStore>(
     State(shared): SharedState<S>,
@@ -36,11 +37,7 @@ pub(super) async fn of_all<S: KeyStore + UsageStore>(
     let next = cursor::cut(&mut lines, limit, cursor::encode_line);
     if next.is_some() && !["limit", "cursor"].iter().any(|name| parameters.contains_key(name)) {
         // A client that does not request pages would take the first page for the whole usage.
-        return Err(invalid(
-            "from",
-            "must give at most 10000 lines of usage, got more; a limit gives them in pages",
-        )
-        .into());
+        return Err(invalid("from", &format!("{TOO_MANY}; a limit gives them in pages")).into());
     }
     Ok(respond(&lines, next.as_deref()))
 }
@@ -58,9 +55,12 @@ pub(super) async fn of_key<S: KeyStore + UsageStore>(
         "route" => Some(UsageBy::Route),
         _ => None,
     })?;
-    let query = days(&parameters, shared.now())?.by(by.unwrap_or(UsageBy::Key));
-    let lines = delegate.query_usage(query.of_key(key_id(id)?)).await;
-    Ok(respond(&lines?, None))
+    let query = days(&parameters, shared.now())?.by(by.unwrap_or(UsageBy::Key)).limit(MAX_LINES + 1);
+    let lines = delegate.query_usage(query.of_key(key_id(id)?)).await?;
+    if lines.len() > MAX_LINES {
+        return Err(invalid("from", TOO_MANY).into());
+    }
+    Ok(respond(&lines, None))
 }
 
 /// Reads the first and the last day.

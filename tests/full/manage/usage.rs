@@ -189,6 +189,26 @@ async fn usage_comes_in_pages_where_a_client_asks_for_them() {
 }
 
 #[tokio::test]
+async fn more_lines_of_a_key_than_a_response_may_have_are_rejected() {
+    let world = World::new();
+    let admin = world.admin().await;
+    let path = format!("/admin/keys/{}/usage?by=route", admin.record.id);
+    for (batch, routes, status) in
+        [(1, 0..10_000, StatusCode::OK), (2, 10_000..10_001, StatusCode::BAD_REQUEST)]
+    {
+        let Record { id, environment, owner, .. } = admin.record.clone();
+        let routes = routes.map(|route| (format!("/{route}"), 1));
+        let count = UsageCount::new(id, environment, owner, 1, START).routes(routes);
+        world.backend.get_ref().add_usage(&UsageBatch::new("meter", batch, [count])).await.unwrap();
+        assert_eq!(world.ask(&admin, Method::GET, &path, "").await.status, status);
+    }
+    let days = format!("{path}&from=2027-01-16");
+    assert_eq!(world.ask(&admin, Method::GET, &days, "").await.status, StatusCode::BAD_REQUEST);
+    let before = format!("{path}&to=2027-01-14");
+    assert_eq!(world.ask(&admin, Method::GET, &before, "").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn usage_comes_by_route_where_it_is_counted_so() {
     let world = World::new();
     let (admin, other) = (world.admin().await, world.customer("acme", "a").await);
