@@ -52,20 +52,28 @@ fn row(line: &UsageLine) -> [String; 6] {
         line.day.to_string(),
         line.environment.label().to_owned(),
         line.requests.to_string(),
-        line.limited.to_string(),
-        line.forbidden.to_string(),
+        rejected(line, line.limited),
+        rejected(line, line.forbidden),
         line.key.as_ref().map(KeyId::as_str).or(line.route.as_deref()).unwrap_or("all").to_owned(),
     ]
 }
 
+/// Formats a number of rejected requests. By route, it is unknown.
+fn rejected(line: &UsageLine, number: u64) -> String {
+    if line.route.is_some() { "-".to_owned() } else { number.to_string() }
+}
+
 fn value(line: &UsageLine) -> Value {
-    json!({
+    let mut value = json!({
         "day": line.day.to_string(),
         "environment": line.environment.label(),
         "requests": line.requests,
-        "limited": line.limited,
-        "forbidden": line.forbidden,
         "key": line.key.as_ref().map(KeyId::as_str),
         "route": line.route,
-    })
+    });
+    if line.route.is_none() {
+        value["limited"] = line.limited.into();
+        value["forbidden"] = line.forbidden.into();
+    }
+    value
 }

@@ -117,7 +117,7 @@ async fn usage_is_shown_by_day() {
             .rejected(requests / 2, requests / 4)
     };
     let counts = [
-        count(&made[0], "acme", 1, day),
+        count(&made[0], "acme", 1, day).routes([("/notes", 1)]),
         count(&made[1], "other", 2, day),
         count(&made[0], "acme", 4, day.plus(1)),
     ];
@@ -142,6 +142,13 @@ async fn usage_is_shown_by_day() {
     let one = keys.json(&format!("usage --key {id} --from 2027-01-16 --to 2027-01-16")).await;
     assert_eq!(one, Value::from(vec![line("2027-01-16", [4, 2, 1], null())]));
     assert_eq!(keys.json("usage --to 2027-01-14").await, serde_json::json!([]));
+    let route = serde_json::json!({
+        "day": "2027-01-15", "environment": "live", "requests": 1, "key": null, "route": "/notes",
+    });
+    assert_eq!(keys.json(&format!("{both} --by-route")).await, Value::from(vec![route]));
+    let table = keys.run(&format!("{both} --by-route")).await.stdout;
+    let row: Vec<_> = table.lines().nth(1).unwrap().split_whitespace().collect();
+    assert_eq!(row, ["2027-01-15", "live", "1", "-", "-", "/notes"], "{table}");
     let table = keys.run(&format!("{both} --by-key")).await.stdout;
     assert!(table.starts_with("DAY") && table.contains(id) && table.lines().count() == 4, "{table}");
 }
