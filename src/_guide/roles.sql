@@ -38,6 +38,5 @@ GRANT SELECT, INSERT, DELETE ON tower_api_key_audit TO keys_manager;
 -- To purge an owner.
 GRANT UPDATE (owner_organization, owner_email, owner_project) ON tower_api_key_audit TO keys_manager;
 GRANT SELECT ON tower_api_key_node, tower_api_key_epoch TO keys_manager;
-GRANT SELECT, DELETE ON tower_api_key_usage TO keys_manager;
-GRANT SELECT ON tower_api_key_usage_route TO keys_manager;
+GRANT SELECT, DELETE ON tower_api_key_usage, tower_api_key_usage_route TO keys_manager;
 GRANT SELECT, INSERT, UPDATE, DELETE ON tower_api_key_usage_total TO keys_manager;

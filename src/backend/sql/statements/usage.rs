@@ -222,11 +222,21 @@ async fn delete_batch(
     // In the order in which batches lock them. Locked here, as rows that another transaction deletes must not count as those of this one.
     let delete = condition(delete).push(" ORDER BY key_id, day, environment LIMIT ").push_bind(DELETE_BATCH);
     let delete = delete.push(session.dialect().lock_usage_suffix);
-    let delete = delete.push(") RETURNING requests, limited, forbidden, ");
-    let deleted = |row: &Row| Ok((usage_totals::numbers(row)?, UsageRow::decode(row)?));
+    let delete = delete.push(") RETURNING key_id, requests, limited, forbidden, ");
+    let deleted =
+        |row: &Row| Ok((row.get::<String>("key_id")?, usage_totals::numbers(row)?, UsageRow::decode(row)?));
     let rows = session.fetch(&delete.push(usage_totals::COLUMNS), deleted).await?;
+    for rows in rows.chunks(ROWS_PER_STATEMENT) {
+        // Foreign keys alone do not suffice: an application may turn them off in SQLite.
+        let delete =
+            Statement::new("DELETE FROM tower_api_key_usage_route WHERE (key_id, day, environment) IN (");
+        let slots = rows
+            .iter()
+            .map(|(key, _, row)| [key.clone().into(), row.day.into(), row.environment.clone().into()]);
+        session.execute(&delete.push_rows(slots).push(")").once()).await?;
+    }
     let number = rows.len() as u64;
-    for (numbers, row) in rows {
+    for (_, numbers, row) in rows {
         totals.add(row, numbers.map(|number| -number))?;
     }
     Ok(number)
