@@ -441,8 +441,10 @@ async fn usage_is_a_plot_a_table_and_a_file() {
     // Of others, nothing is counted.
     assert!(world.portal("eve").get("/usage").await.has("No requests in this time."));
     let ops = world.operators();
-    assert!(ops.get("/usage").await.has("79 live"));
+    let of_all = ops.get("/usage").await;
+    assert!(of_all.has("79 live") && !of_all.has("By route"), "{}", of_all.html);
     let of_acme = ops.get("/usage?organization=acme").await;
+    assert!(of_acme.has("/notes/{id}") && ops.get(&format!("/keys/{}/usage", key.id)).await.has("By route"));
     assert!(of_acme.has("79 live") && of_acme.has(r#"?organization=acme&#38;days=7""#), "{}", of_acme.html);
     assert!(ops.get("/usage?organization=globex").await.has("No requests in this time."));
     assert!(ops.get("/usage.csv?organization=globex").await.has("2027-01-15,0,0,0,0,0,0"));

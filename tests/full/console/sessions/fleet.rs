@@ -4,9 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
+use sqlx::SqlitePool;
+use sqlx::sqlite::SqliteConnectOptions;
+use tower_api_key::backend::{UsageBatch, UsageCount, UsageStore};
 use tower_api_key::clock::ManualClock;
 use tower_api_key::console::Sessions;
-use tower_api_key::{Authenticator, SqliteStore};
+use tower_api_key::{Authenticator, Environment, SqliteStore};
 
 use crate::console::sessions::visitor::Visitor;
 use crate::console::sessions::world::{World, ann, handover};
@@ -90,4 +93,24 @@ async fn a_code_is_redeemed_once_over_the_fleet() {
         }
         assert_eq!(entered, 1);
     }
+}
+
+#[tokio::test]
+async fn usage_is_shown_without_routes_while_they_cannot_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = SqliteConnectOptions::new().filename(folder.path().join("keys.db")).create_if_missing(true);
+    let pool = SqlitePool::connect_with(options).await.unwrap();
+    let world = World::with(SqliteStore::with_pool(pool.clone()).await.unwrap(), Sessions::pasted_keys).await;
+    let (_, record) = world.key("notes.read").await;
+    let count =
+        UsageCount::new(record.id, Environment::Live, record.owner, 70, START).routes([("/notes", 60)]);
+    world.store.add_usage(&UsageBatch::new("meter", 1, [count])).await.unwrap();
+    let mut ann = world.signed_in(handover(ann())).await;
+    let whole = ann.get("/usage").await;
+    assert!(whole.has("70 live") && whole.has("<code>/notes</code>"), "{}", whole.html);
+    let rename = "ALTER TABLE tower_api_key_usage_route RENAME TO away";
+    sqlx::raw_sql(rename).execute(&pool).await.unwrap();
+    let page = ann.get("/usage").await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(page.has("70 live") && page.has("The requests by route cannot be read now."), "{}", page.html);
 }
