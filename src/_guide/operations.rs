@@ -78,7 +78,8 @@
 //! | WARN | `keys of the store were made with digesters that this node lacks, …`, with their fingerprints | at a start, and when they change |
 //! | WARN | `… failed`, with the kind of the error and its causes | once for each lookup, poll or batch, regardless of the number of waiting requests. With an open circuit breaker, once for each pause. `key management request failed`: each management request that gets 503 because the store is unavailable. `password verification failed` with a full queue: at most once a second |
 //! | WARN | `… timed out`, with the deadline | as `… failed` |
-//! | WARN | `counting a request failed: …`, with the causes | each request that asked the counter store in vain: one a second during an outage |
+//! | WARN | `counting a request failed: …`, with the causes | once for each outage of the counter store |
+//! | WARN | `counting a single request failed: …`, with the causes: a count that the store cannot read | at most once a second |
 //! | WARN | `key lookup failed: the key changed during each read` | each such request |
 //! | WARN | `circuit breaker opened: several calls of the key store failed in a row` | once for each pause of the circuit breaker |
 //! | WARN | `requests rejected: too many key lookups in progress` | at most once a second |

@@ -3,14 +3,15 @@
 // Layer 8 of 10: decision.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::num::NonZeroU32;
 use std::sync::{Arc, OnceLock};
 
 use super::bucket::Terms;
 use super::buckets::Buckets;
-use super::counters::{Count, Counters, CountersError, Left, Taken};
+use super::counters::{Count, Counters, CountersError, CountersErrorKind, Left, Taken};
 use super::local::LocalCounts;
-use super::outage::{Circuit, Outage};
+use super::outage::{Circuit, Outage, Question};
 use crate::clock::Clock;
 use crate::trace;
 
@@ -18,7 +19,7 @@ use crate::trace;
 pub(super) struct Fleet {
     counters: Box<dyn Counters>,
     pub(super) outage: Outage,
-    circuit: Circuit,
+    circuit: Arc<Circuit>,
 }
 
 /// The limits of a key, as an entry of the cache keeps them.
@@ -31,35 +32,53 @@ pub(super) struct FleetCounts {
 
 impl Fleet {
     pub(super) fn new(counters: impl Counters, outage: Outage) -> Self {
-        Self { counters: Box::new(counters), outage, circuit: Circuit::default() }
+        Self { counters: Box::new(counters), outage, circuit: Arc::default() }
     }
 
-    /// Returns whether a request is passed to the counters.
-    pub(super) fn asks(&self, counts: &FleetCounts, cost: u64) -> bool {
-        self.is_held(counts, cost) || self.circuit.asks(counts.clock.coarse_monotonic())
+    /// Returns how a request is passed to the counters, if it is.
+    pub(super) fn asks(&self, counts: &FleetCounts, cost: u64) -> Option<Question> {
+        if self.circuit.is_open() && self.counters.holds(&counts.all, cost) {
+            // It needs no answer of the store, which is away.
+            return Some(Question::Usual);
+        }
+        self.circuit.asks(counts.clock.coarse_monotonic())
     }
 
-    /// Returns whether a request needs no answer of the store, which is away.
-    fn is_held(&self, counts: &FleetCounts, cost: u64) -> bool {
-        self.circuit.is_open() && self.counters.holds(&counts.all, cost)
-    }
-
-    /// Asks the store. `None` if it does not answer, which is logged.
-    pub(super) async fn take(&self, counts: &FleetCounts, cost: u64) -> Option<Taken> {
-        let is_held = self.is_held(counts, cost);
-        match self.counters.take(&counts.all, cost).await.and_then(|taken| counts.check(taken)) {
+    /// Asks the store. `None` if it does not answer, or with an error, which is logged.
+    pub(super) async fn take(&self, question: Question, counts: &FleetCounts, cost: u64) -> Option<Taken> {
+        let mut taking = self.counters.take(&counts.all, cost);
+        let mut polls = 0_u32;
+        let answer = poll_fn(|context| {
+            polls = polls.saturating_add(1);
+            taking.as_mut().poll(context)
+        });
+        let answer = answer.await;
+        // A request that has not waited may have asked nobody, so its answer says nothing of the store.
+        let has_asked = question.answered() || polls > 1;
+        let error = match answer.and_then(|taken| counts.check(taken)) {
             Ok(taken) => {
-                if !is_held {
+                if has_asked {
                     self.circuit.close();
                 }
-                Some(taken)
+                return Some(taken);
             }
-            Err(error) => {
-                self.circuit.open(counts.clock.monotonic());
+            Err(error) => error,
+        };
+        let now = counts.clock.monotonic();
+        if error.kind() == CountersErrorKind::Unavailable {
+            if self.circuit.open(now) {
                 trace::counters_failed(&error);
-                None
             }
+            return None;
         }
+        // The store is there, and answers other requests.
+        if error.kind() == CountersErrorKind::Corrupt && has_asked {
+            self.circuit.close();
+        }
+        if self.circuit.logs(now) {
+            trace::count_failed(&error);
+        }
+        None
     }
 }
 

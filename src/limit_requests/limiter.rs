@@ -189,13 +189,13 @@ impl Limiter {
     fn ask(self: &Arc<Self>, caller: &Principal, counts: &Arc<FleetCounts>, cost: u64) -> Admission {
         // OK because only a limiter with a fleet has found such counts.
         let Some(fleet) = &self.fleet else { return Admission::Decided(Ok(None)) };
-        if !fleet.asks(counts, cost) {
+        let Some(question) = fleet.asks(counts, cost) else {
             return Admission::Decided(self.decide_without(fleet, caller, counts, cost));
-        }
+        };
         let (limiter, fleet) = (Arc::clone(self), Arc::clone(fleet));
         let (caller, counts) = (caller.clone(), Arc::clone(counts));
         Admission::Asking(Box::pin(async move {
-            match fleet.take(&counts, cost).await {
+            match fleet.take(question, &counts, cost).await {
                 Some(taken) => limiter.decide(&caller, &counts, &taken),
                 None => limiter.decide_without(&fleet, &caller, &counts, cost),
             }

@@ -57,3 +57,5 @@ pub(crate) fn circuit_opened(_: Duration) {}
 pub(crate) fn circuit_closed() {}
 
 pub(crate) fn counters_failed(_: &(dyn std::error::Error + 'static)) {}
+
+pub(crate) fn count_failed(_: &(dyn std::error::Error + 'static)) {}

@@ -145,6 +145,15 @@ pub(crate) fn counters_failed(error: &(dyn Error + 'static)) {
     );
 }
 
+/// Reports the failure of one request, with others of the same second.
+pub(crate) fn count_failed(error: &(dyn Error + 'static)) {
+    tracing::warn!(
+        target: TARGET,
+        error = causes(error),
+        "counting a single request failed: it is decided without the counter store (logged at most once a second)"
+    );
+}
+
 pub(crate) fn lookup_retries_exhausted(reads: usize) {
     tracing::warn!(target: TARGET, reads, "key lookup failed: the key changed during each read");
 }

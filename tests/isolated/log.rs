@@ -16,11 +16,12 @@ use tower::{Layer, ServiceExt, service_fn};
 use tower_api_key::axum::RequireResourceLayer;
 use tower_api_key::backend::{BackendError, Invalidation, Invalidator, backend_fn};
 use tower_api_key::limit::Plan;
+use tower_api_key::limit_requests::{Count, Counters, CountersError, Outage, Taking};
 use tower_api_key::manage::{KeyManager, ManageError, ManageSettings, routes};
 use tower_api_key::usage::Usage;
 use tower_api_key::{
-    AuthenticateLayer, Authenticator, KeyFormat, MemoryStore, Principal, Reason, RequireScopeLayer,
-    Requirement,
+    AuthenticateLayer, Authenticator, KeyFormat, LimitLayer, MemoryStore, Principal, Reason,
+    RequireScopeLayer, Requirement,
 };
 
 async fn send(app: &Router, request: Request<Body>) -> (StatusCode, String) {
@@ -50,6 +51,47 @@ async fn an_outage_is_logged_once_for_each_lookup() {
     assert_eq!(warnings.len(), 6, "five lookups and the opened circuit: {warnings:?}");
     assert!(warnings[0].contains("kind=\"unavailable\"") && warnings[0].contains("connection refused"));
     assert!(warnings.iter().any(|line| line.contains("circuit breaker opened")), "{warnings:?}");
+}
+
+/// Counters that fail as the owner's keys say: those of one are corrupt, and others away.
+#[derive(Debug)]
+struct Failing;
+
+impl Counters for Failing {
+    fn take<'a>(&'a self, counts: &'a [Count], _cost: u64) -> Taking<'a> {
+        let is_corrupt = counts[0].limit().name() == "corrupt";
+        Box::pin(ready(Err(if is_corrupt {
+            CountersError::corrupt("no number")
+        } else {
+            CountersError::unavailable("connection refused")
+        })))
+    }
+}
+
+#[tokio::test]
+async fn an_outage_of_counters_is_logged_once_and_counts_that_cannot_be_read_once_a_second() {
+    let (log, _guard) = Log::begin();
+    let [away, corrupt] = ["away=5/day", "corrupt=5/day"]
+        .map(|limits| Key::mint().with(|record| record.limits = limits.parse().unwrap()));
+    let store = MemoryStore::new();
+    for key in [&away, &corrupt] {
+        store.insert(key.record.clone()).await.unwrap();
+    }
+    let (authenticator, clock) = support::authenticator(store);
+    let service = AuthenticateLayer::new(authenticator)
+        .layer(LimitLayer::new().counters(Failing, Outage::Refuse).layer(service_fn(support::ok)));
+    for (key, expected) in [(&corrupt, [1, 1, 1]), (&away, [1, 0, 0])] {
+        for logged in expected {
+            for _ in 0..10 {
+                let response = service.clone().oneshot(key.bearer()).await.unwrap();
+                assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+            }
+            let warnings = log.take("WARN");
+            assert_eq!(warnings.len(), logged, "{warnings:?}");
+            assert!(warnings.iter().all(|line| line.contains("counting a ")), "{warnings:?}");
+            clock.advance(Duration::from_secs(1));
+        }
+    }
 }
 
 #[tokio::test]

@@ -30,6 +30,10 @@ pub(crate) enum Behaviour {
     Count,
     Fail,
     Hang,
+    /// They count when they are asked a second time.
+    Wait,
+    /// They cannot read the counts of the key with this id.
+    Corrupt(String),
     Say(Taken),
 }
 
@@ -58,6 +62,14 @@ impl Counters for Away {
                 Behaviour::Count => self.counting.take(counts, cost).await,
                 Behaviour::Fail => Err(CountersError::unavailable("told to fail")),
                 Behaviour::Hang => pending().await,
+                Behaviour::Wait => {
+                    tokio::task::yield_now().await;
+                    self.counting.take(counts, cost).await
+                }
+                Behaviour::Corrupt(id) if counts.iter().any(|count| count.id().contains(&id)) => {
+                    Err(CountersError::corrupt("told to fail"))
+                }
+                Behaviour::Corrupt(_) => self.counting.take(counts, cost).await,
                 Behaviour::Say(taken) => Ok(taken),
             }
         })

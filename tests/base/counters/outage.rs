@@ -1,10 +1,12 @@
 //! While the counter store is away: what is answered, who asks it again, and how many requests are admitted at most.
 
 use std::num::NonZeroU32;
+use std::pin::Pin;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use http::StatusCode;
-use tower::ServiceExt;
+use tower::{Service, ServiceExt};
 use tower_api_key::limit_requests::{Left, Outage, Taken, UsedUp};
 use tower_api_key::{LimitLayer, Reason, Rejection, Timestamp};
 
@@ -54,22 +56,77 @@ async fn one_request_a_second_asks_counters_that_failed() {
         assert_eq!(counters.asked(), 1, "second {second}");
         clock.advance(Duration::from_millis(1));
     }
-    // The request that asks may take long, or be dropped: the others do not wait for it.
+    // The request that asks may take long: the others do not wait for it.
     counters.set(Behaviour::Hang);
     clock.advance(Duration::from_secs(1));
     let mut hanging = Box::pin(send(&service, &key));
-    let waker = std::task::Waker::noop();
-    assert!(hanging.as_mut().poll(&mut std::task::Context::from_waker(waker)).is_pending());
-    assert_eq!(status(&service, &key).await, 503);
-    drop(hanging);
+    assert!(is_pending(hanging.as_mut()));
     assert_eq!((counters.asked(), status(&service, &key).await), (1, 503));
+    // If it is dropped, the next one asks, and the outage is no longer for a client that has gone.
+    drop(hanging);
+    let mut hanging = Box::pin(send(&service, &key));
+    assert!(is_pending(hanging.as_mut()));
+    drop(hanging);
+    assert_eq!(counters.asked(), 1);
     // An answer ends the outage for all.
     counters.set(Behaviour::Count);
-    clock.advance(Duration::from_secs(1));
     for _ in 0..10 {
         assert_eq!(status(&service, &key).await, 200);
     }
     assert_eq!(counters.asked(), 10);
+    // One that is dropped after others have failed, as it was slow, gives nobody the right to ask.
+    counters.set(Behaviour::Hang);
+    let mut hanging = Box::pin(send(&service, &key));
+    assert!(is_pending(hanging.as_mut()));
+    counters.set(Behaviour::Fail);
+    assert_eq!(status(&service, &key).await, 503);
+    drop(hanging);
+    assert_eq!((counters.asked(), status(&service, &key).await, counters.asked()), (2, 503, 0));
+}
+
+fn is_pending(mut future: Pin<&mut impl Future>) -> bool {
+    future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending()
+}
+
+#[tokio::test]
+async fn a_count_that_cannot_be_read_is_no_outage_for_others() {
+    let (one, other) = (limited("a=1000/60s"), limited("a=1000/60s"));
+    let records = Records::new(&[one.clone(), other.clone()]);
+    let (service, clock, counters) = service(&records, Outage::Refuse);
+    counters.set(Behaviour::Corrupt(one.record.id.as_str().to_owned()));
+    for _ in 0..5 {
+        assert_eq!((status(&service, &one).await, status(&service, &other).await), (503, 200));
+    }
+    // Each is asked for, as one of them may be readable again at any time.
+    assert_eq!(counters.asked(), 10);
+    // The store answers again, though not to the request that asks.
+    counters.set(Behaviour::Fail);
+    assert_eq!(status(&service, &other).await, 503);
+    counters.set(Behaviour::Corrupt(one.record.id.as_str().to_owned()));
+    clock.advance(Duration::from_secs(1));
+    assert_eq!((status(&service, &one).await, status(&service, &other).await), (503, 200));
+}
+
+#[tokio::test]
+async fn an_outage_ends_with_an_answer_of_the_store_and_not_with_one_that_asked_nobody() {
+    let key = limited("a=1000/60s");
+    let records = Records::new([&key]);
+    let (mut service, clock, counters) = service(&records, Outage::Refuse);
+    for (has_waited, afterwards) in [(false, 503), (true, 200)] {
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(status(&service, &key).await, 200);
+        // It begins before the outage, and is answered in it.
+        counters.set(Behaviour::Wait);
+        let mut early = service.ready().await.unwrap().call(key.bearer());
+        if has_waited {
+            assert!(is_pending(Pin::new(&mut early)));
+        }
+        counters.set(Behaviour::Fail);
+        assert_eq!(status(&service, &key).await, 503);
+        counters.set(Behaviour::Count);
+        assert_eq!(early.await.unwrap().status(), 200);
+        assert_eq!(status(&service, &key).await, afterwards, "{has_waited}");
+    }
 }
 
 #[tokio::test]
