@@ -125,6 +125,13 @@ impl Count {
         Self { id: id(record, &limit).into(), limit }
     }
 
+    /// Creates a count of no key, for a store that is asked if it counts. It is forgotten after a millisecond.
+    #[cfg(feature = "valkey")]
+    pub(super) fn for_trial() -> Self {
+        let limit = Limit::rate("trial", 1_000, Duration::from_secs(1)).expect("a limit within all bounds");
+        Self { id: "trial".into(), limit }
+    }
+
     /// Returns the id: `{OWNER}/HOLDER:ENVIRONMENT:NAME:WINDOW`, of ASCII letters, digits and `-_.@+%/:{}`.
     ///
     /// Keys that share a limit have the same, and no others do. It stays the same when the requests of the limit change, and when the key

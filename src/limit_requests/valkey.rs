@@ -1,18 +1,20 @@
 //! Counters in Valkey or Redis: the connection, and its settings.
 
 // Layer 8 of 10: decision.
-// Bottom to top, a file importing only those before it: `script`, `self`.
+// Bottom to top, a file importing only those before it: `script`, `connection`, `self`.
 
+mod connection;
 mod script;
 
 use std::fmt;
 use std::time::Duration;
 
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, ErrorKind, RedisError, RedisResult, Script};
+use redis::aio::ConnectionManagerConfig;
+use redis::{Client, ErrorKind, IntoConnectionInfo, RedisError, RedisResult, Script};
 use tokio::time::timeout;
 
-use super::counters::{Count, Counters, CountersError, Taken, Taking};
+use self::connection::Connection;
+use super::counters::{Count, Counters, CountersError, CountersErrorKind, Taken, Taking};
 use crate::error::{ConfigError, ConfigErrorKind};
 use crate::runtime::require_runtime;
 
@@ -48,12 +50,12 @@ const TIMEOUT: Duration = Duration::from_millis(100);
 ///
 /// # Connection
 ///
-/// All requests share a connection, which is renewed when it is lost. A request whose connection was lost is sent once more, and may
-/// then count twice. With a cluster, connect through a proxy: all limits of a key are in one slot.
+/// All requests share a connection, which is renewed when it is lost, when no answer comes in time, and when the server cannot count, as one
+/// that has become a replica. A request whose connection was lost is sent once more, and may then count twice. With a cluster, connect through a proxy: all limits of a key are in one slot.
 ///
 /// For `rediss://`, turn on a TLS feature of the crate `redis` in your own Cargo.toml, such as `tokio-rustls-comp`.
 pub struct ValkeyCounters {
-    connection: ConnectionManager,
+    connection: Connection,
     script: Script,
     prefix: Box<str>,
     /// For a call with a new connection.
@@ -74,8 +76,9 @@ impl ValkeyCounters {
     ///
     /// # Errors
     ///
-    /// When the text has another form, or the server cannot be reached, rejects the password, or runs no scripts. The error holds nothing
-    /// of the text.
+    /// When the text has another form, or the server cannot be reached, rejects the password, or does not count: one request is taken, under
+    /// the prefix, which expires at once. A replica is such a server, and one whose user may not run scripts or write. The error holds
+    /// nothing of the text.
     ///
     /// # Panics
     ///
@@ -96,7 +99,7 @@ impl ValkeyCounters {
 
     async fn ask(&self, counts: &[Count], cost: u64) -> Result<Taken, CountersError> {
         let call = script::call(&self.script, &self.prefix, counts, cost);
-        let mut connection = self.connection.clone();
+        let (number, mut connection) = self.connection.current();
         let answer = timeout(self.timeout, async {
             let first: RedisResult<Vec<String>> = call.invoke_async(&mut connection).await;
             match first {
@@ -105,10 +108,12 @@ impl ValkeyCounters {
                 other => other,
             }
         });
-        let answer = answer
-            .await
-            .map_err(|_| CountersError::unavailable(format!("no answer within {:?}", self.timeout)))?;
-        let answer = answer.map_err(|error| failed(&error))?;
+        let no_answer = |_| Err(CountersError::unavailable(format!("no answer within {:?}", self.timeout)));
+        let answer = answer.await.map_or_else(no_answer, |answer| answer.map_err(|error| failed(&error)));
+        if answer.as_ref().is_err_and(|error| error.kind() == CountersErrorKind::Unavailable) {
+            self.connection.replace(number);
+        }
+        let answer = answer?;
         script::read(&answer, counts, cost)
             .ok_or_else(|| CountersError::corrupt("the answer of the script has another form"))
     }
@@ -144,7 +149,7 @@ impl ValkeyCountersBuilder {
     /// When polled outside a Tokio runtime.
     pub async fn connect(self) -> Result<ValkeyCounters, ConfigError> {
         let counters = self.connect_lazy()?;
-        match counters.ask(&[], 0).await {
+        match counters.ask(&[Count::for_trial()], 1).await {
             Ok(_) => Ok(counters),
             Err(error) => {
                 let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
@@ -180,15 +185,15 @@ impl ValkeyCountersBuilder {
                  crate `redis`",
             )
         };
-        let client = Client::open(self.url.as_str()).map_err(address)?;
+        let server = self.url.as_str().into_connection_info().map_err(address)?;
+        let client = Client::open(server.set_tcp_settings(connection::settings())).map_err(address)?;
         let config = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(self.connect_timeout))
             .set_response_timeout(Some(self.response_timeout))
             // The layer decides when to try again.
             .set_number_of_retries(0);
-        let connection = ConnectionManager::new_lazy_with_config(client, config).map_err(address)?;
         Ok(ValkeyCounters {
-            connection,
+            connection: Connection::new(client, config).map_err(address)?,
             script: script::script(),
             prefix: self.prefix,
             timeout: self.connect_timeout + self.response_timeout,

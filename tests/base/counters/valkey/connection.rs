@@ -84,8 +84,6 @@ async fn a_lost_connection_is_renewed() {
         assert!(error.source().is_some());
     }
     server.restart().await;
-    // The first request may find the connection that failed.
-    let _ = counters.take(&counts, 1).await;
     counters.take(&counts, 1).await.unwrap();
     // A server that has lost its memory begins anew.
     let mut connection = server.connection().await;
@@ -104,6 +102,5 @@ async fn counters_that_connect_later_begin_without_a_server() {
     let counts = [Count::new(&Key::mint().record, "a=5/day".parse().unwrap())];
     assert!(counters.take(&counts, 1).await.is_err());
     server.restart().await;
-    let _ = counters.take(&counts, 1).await;
     assert!(counters.take(&counts, 1).await.is_ok());
 }

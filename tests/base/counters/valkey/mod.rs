@@ -6,6 +6,7 @@ mod kept;
 mod outage;
 mod script;
 mod server;
+mod silent;
 
 use server::{is_absent, open};
 

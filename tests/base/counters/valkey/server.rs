@@ -1,6 +1,7 @@
 //! A server of Valkey or Redis of one test, on a socket in a folder of its own.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -77,8 +78,12 @@ impl Server {
         assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
     }
 
+    pub(super) fn socket(&self) -> PathBuf {
+        self.folder.path().join("socket")
+    }
+
     pub(super) fn url(&self) -> String {
-        format!("unix://{}", self.folder.path().join("socket").display())
+        format!("unix://{}", self.socket().display())
     }
 
     pub(super) async fn counters(&self) -> ValkeyCounters {
