@@ -53,7 +53,7 @@ impl Fleet {
             taking.as_mut().poll(context)
         });
         let answer = answer.await;
-        // A request that has not waited may have asked nobody, so its answer says nothing of the store.
+        // A request that has not waited may have been answered from what is held, which says nothing of the store.
         let has_asked = question.answered() || polls > 1;
         let error = match answer.and_then(|taken| counts.check(taken)) {
             Ok(taken) => {

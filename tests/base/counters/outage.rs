@@ -74,7 +74,7 @@ async fn one_request_a_second_asks_counters_that_failed() {
         assert_eq!(status(&service, &key).await, 200);
     }
     assert_eq!(counters.asked(), 10);
-    // One that is dropped after others have failed, as it was slow, gives nobody the right to ask.
+    // One that is dropped after others have failed, as it was slow, gives no right to ask.
     counters.set(Behaviour::Hang);
     let mut hanging = Box::pin(send(&service, &key));
     assert!(is_pending(hanging.as_mut()));
@@ -108,7 +108,7 @@ async fn a_count_that_cannot_be_read_is_no_outage_for_others() {
 }
 
 #[tokio::test]
-async fn an_outage_ends_with_an_answer_of_the_store_and_not_with_one_that_asked_nobody() {
+async fn an_outage_ends_with_an_answer_of_the_store_and_not_with_one_that_did_not_wait() {
     let key = limited("a=1000/60s");
     let records = Records::new([&key]);
     let (mut service, clock, counters) = service(&records, Outage::Refuse);
