@@ -50,8 +50,8 @@ const TIMEOUT: Duration = Duration::from_millis(100);
 ///
 /// # Connection
 ///
-/// All requests share a connection, which is renewed when it is lost, when no answer comes in time, and when the server cannot count, as one
-/// that has become a replica. A request whose connection was lost is sent once more, and may then count twice. With a cluster, connect through a proxy: all limits of a key are in one slot.
+/// All requests share a connection, which is renewed when it is lost, when no answer comes in time, and when the server cannot count, as
+/// one that has become a replica. A request whose connection was lost is sent once more, and may then count twice. With a cluster, connect through a proxy: all limits of a key are in one slot.
 ///
 /// For `rediss://`, turn on a TLS feature of the crate `redis` in your own Cargo.toml, such as `tokio-rustls-comp`.
 pub struct ValkeyCounters {

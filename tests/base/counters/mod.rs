@@ -59,7 +59,6 @@ impl Counters for Away {
         let behaviour = self.behaviour.lock().unwrap().clone();
         Box::pin(async move {
             match behaviour {
-                Behaviour::Count => self.counting.take(counts, cost).await,
                 Behaviour::Fail => Err(CountersError::unavailable("told to fail")),
                 Behaviour::Hang => pending().await,
                 Behaviour::Wait => {
@@ -69,7 +68,7 @@ impl Counters for Away {
                 Behaviour::Corrupt(id) if counts.iter().any(|count| count.id().contains(&id)) => {
                     Err(CountersError::corrupt("told to fail"))
                 }
-                Behaviour::Corrupt(_) => self.counting.take(counts, cost).await,
+                Behaviour::Count | Behaviour::Corrupt(_) => self.counting.take(counts, cost).await,
                 Behaviour::Say(taken) => Ok(taken),
             }
         })
