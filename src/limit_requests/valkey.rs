@@ -51,7 +51,8 @@ const TIMEOUT: Duration = Duration::from_millis(100);
 /// # Connection
 ///
 /// All requests share a connection, which is renewed when it is lost, when no answer comes in time, and when the server cannot count, as
-/// one that has become a replica. A request whose connection was lost is sent once more, and may then count twice. With a cluster, connect through a proxy: all limits of a key are in one slot.
+/// one that has become a replica. A request whose connection was lost is sent once more, and may then count twice. With a
+/// cluster, connect through a proxy: all limits of a key are in one slot.
 ///
 /// For `rediss://`, turn on a TLS feature of the crate `redis` in your own Cargo.toml, such as `tokio-rustls-comp`.
 pub struct ValkeyCounters {
@@ -76,9 +77,9 @@ impl ValkeyCounters {
     ///
     /// # Errors
     ///
-    /// When the text has another form, or the server cannot be reached, rejects the password, or does not count: one request is taken, under
-    /// the prefix, which expires at once. A replica is such a server, and one whose user may not run scripts or write. The error holds
-    /// nothing of the text.
+    /// When the text has another form, or the server cannot be reached, rejects the password, or does not count, such as a replica, or one
+    /// whose user may not run scripts or write: one request is counted under the prefix, and expires at once. The error holds nothing of
+    /// the text.
     ///
     /// # Panics
     ///
