@@ -117,6 +117,8 @@ pub enum CountersErrorKind {
     Unavailable,
     /// The contents or the answer of the counter store cannot be decoded.
     Corrupt,
+    /// Too many requests wait for the counter store. This one was not taken.
+    Busy,
 }
 
 impl Count {
@@ -200,6 +202,11 @@ impl CountersError {
         Self { kind: CountersErrorKind::Corrupt, source: source.into() }
     }
 
+    /// Creates an error for a request that was not taken, as too many others wait for the counter store.
+    pub fn busy(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { kind: CountersErrorKind::Busy, source: source.into() }
+    }
+
     /// Returns the kind of the error.
     pub fn kind(&self) -> CountersErrorKind {
         self.kind
@@ -211,6 +218,7 @@ impl fmt::Display for CountersError {
         f.write_str(match self.kind {
             CountersErrorKind::Unavailable => "cannot access the counter store",
             CountersErrorKind::Corrupt => "cannot read the counter store",
+            CountersErrorKind::Busy => "too many requests wait for the counter store",
         })
     }
 }
