@@ -12,6 +12,8 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::timeout;
+
 use super::bucket::{Bucket, Kind, Now, Terms};
 use super::counters::{Count, Counters, CountersError, Left, Taken, Taking, UsedUp};
 use crate::backend::PostgresStore;
@@ -63,13 +65,13 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// While blocks are held elsewhere, a node may refuse requests although the quota is not used up: a lease later, what is left of them is
 /// back. `X-RateLimit-Remaining` is what the database had left with the last block, less what this node has used.
 ///
-/// The clock of the database decides when a period ends. A quota that is changed is in force with the next block: if it is lowered, blocks
-/// that are held are still used.
+/// The clock of the database decides when a period ends. Where keys have different numbers for a quota of their owner, each is refused once all
+/// together have used its own, where the blocks of other nodes count as used.
 ///
 /// # While the database is away
 ///
 /// Requests that fit into a block are admitted as before. For others, [`Outage`](super::Outage) says what happens. After a request without
-/// room, the database is not asked again for a second.
+/// room, the database is not asked again for a second. Leases do not end before the database answers.
 #[derive(Debug, Clone)]
 pub struct PostgresCounters(Arc<Node>);
 
@@ -104,7 +106,9 @@ impl PostgresCounters {
         Ok(self.with(Settings { lease, ..self.0.settings }))
     }
 
-    /// Sets how long a request waits for a block. Default: 500 ms.
+    /// Sets how long a statement for a block may take, and how long it may wait for a connection before. Default: 500 ms.
+    ///
+    /// A request waits for all its blocks twice as long at most.
     ///
     /// # Errors
     ///
@@ -127,14 +131,15 @@ impl PostgresCounters {
     ///
     /// # Errors
     ///
-    /// When the database did not acknowledge it within 5 s. What it may have got is not given back again.
+    /// When the database did not acknowledge a statement within 5 s. What the statement may have given back is not given back again. If the
+    /// database cannot be written at all, the node keeps its blocks.
     ///
     /// # Panics
     ///
     /// When polled outside a Tokio runtime.
     pub async fn give_back(&self) -> Result<(), CountersError> {
-        self.0.blocks.release(self.0.now(), true);
-        self.0.give_back().await
+        self.0.finish_questions().await;
+        self.0.give_back(true).await
     }
 
     /// Counters with other settings have other blocks.
@@ -146,7 +151,12 @@ impl PostgresCounters {
 
 impl Counters for PostgresCounters {
     fn take<'a>(&'a self, counts: &'a [Count], cost: u64) -> Taking<'a> {
-        Box::pin(take(&self.0, counts, cost))
+        Box::pin(async move {
+            require_runtime();
+            let limit = self.0.settings.timeout.saturating_mul(2);
+            let waited = |_| CountersError::busy(format!("no block within {limit:?}"));
+            timeout(limit, take(&self.0, counts, cost)).await.map_err(waited)?
+        })
     }
 
     fn holds(&self, counts: &[Count], cost: u64) -> bool {
@@ -206,7 +216,6 @@ impl<'c> Part<'c> {
 
 /// Takes a request from all counts or from none.
 async fn take(node: &Arc<Node>, counts: &[Count], cost: u64) -> Result<Taken, CountersError> {
-    require_runtime();
     let parts: Vec<_> = counts.iter().map(|count| Part::of(count, node)).collect();
     let now = node.now();
     // First of all, so that requests beyond one limit neither take blocks of others nor hold requests of them.

@@ -17,6 +17,8 @@ use super::pooled_connection::{PooledConnection, RETURN_TIMEOUT, run, with_timeo
 use super::session::{Driver, Row, Session};
 use super::statement::Statement;
 use crate::backend::BackendError;
+#[cfg(feature = "postgres")]
+use crate::backend::BackendErrorKind;
 use crate::select::{Either, select};
 
 /// How long connecting may take.
@@ -111,6 +113,24 @@ impl<D: Driver> Connections<D> {
             Ok(Ok(own)) => Ok(own),
             _ => fallback.acquire_own().await,
         }
+    }
+
+    /// Acquires a connection for one operation, unless others use all of them for this time: an error of kind `Busy`. Connecting may then
+    /// take as long.
+    #[cfg(feature = "postgres")]
+    pub(super) async fn acquire_within(&self, limit: Duration) -> Result<PooledConnection<D>, BackendError> {
+        let permit = timeout(limit, self.permit()).await.unwrap_or_else(|_| {
+            Err(match self.0.established.load(Ordering::Relaxed) {
+                0 => BackendError::unavailable(format!("no connection within {limit:?}")),
+                _ => BackendError::new(
+                    BackendErrorKind::Busy,
+                    format!("no connection is free within {limit:?}"),
+                ),
+            })
+        })?;
+        let mut permit = Permit { permit: Some(permit), shared: Arc::clone(&self.0) };
+        let connection = with_timeout(limit, self.0.pool.acquire()).await?;
+        Ok(PooledConnection::new(connection, permit.permit.take()))
     }
 
     /// Executes a statement by itself.

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use crate::backend::{BackendError, QuotaBlock};
 use crate::clock::{Moment, Timestamp};
+use crate::limit::Period;
 use crate::limit_requests::bucket::Now;
 use crate::limit_requests::counters::Left;
 
@@ -21,8 +22,9 @@ pub(super) struct Quota {
     held: Option<Held>,
     /// The question to the database that is under way: one at a time, for which all others wait.
     pub(super) refill: Option<Refill>,
-    /// Whether the answer to the last question was lost, and perhaps a block with it. The next block is as small as can be.
-    pub(super) is_uncertain: bool,
+    /// Set after an answer was lost, and perhaps a block with it: until the next answer, or the end of the period at the latest, blocks are as
+    /// small as can be.
+    pub(super) uncertain_until: Option<Now>,
 }
 
 /// The outcome of a question, for all that wait for it.
@@ -33,12 +35,6 @@ pub(super) enum Answer {
     Pending,
     Given,
     Failed(Arc<BackendError>),
-}
-
-impl Answer {
-    pub(super) fn failed(error: BackendError) -> Self {
-        Self::Failed(Arc::new(error))
-    }
 }
 
 /// The last answer of the database, and a block.
@@ -64,7 +60,7 @@ pub(super) enum Room {
     Held(Timestamp),
     /// Neither here nor in the database, before the period ends.
     UsedUp(Timestamp),
-    /// Not here: the block lacks this number of requests.
+    /// Not here: the block lacks this number of requests. Zero if it has them, and the database is asked whether they may be used.
     Short(u64),
 }
 
@@ -72,16 +68,29 @@ impl Quota {
     /// Returns whether there is room for a request of this cost.
     pub(super) fn room(&self, requests: u64, cost: u64, now: Now) -> Room {
         let Some(held) = self.current(now) else { return Room::Short(cost) };
-        if cost > requests {
-            return Room::UsedUp(held.ends_at);
+        // A block that was taken for a larger number, by another key or before a change, is not used beyond this one.
+        let has_room = cost == 0 || held.used().saturating_add(cost) <= requests;
+        match cost.saturating_sub(held.rest) {
+            _ if cost > requests => Room::UsedUp(held.ends_at),
+            0 if has_room => Room::Held(held.ends_at),
+            _ if !has_room && now.moment < held.trusted_until => Room::UsedUp(held.ends_at),
+            short => Room::Short(short),
         }
-        match cost.checked_sub(held.rest) {
-            None | Some(0) => Room::Held(held.ends_at),
-            Some(short) if short > requests.saturating_sub(held.taken) && now.moment < held.trusted_until => {
-                Room::UsedUp(held.ends_at)
-            }
-            Some(short) => Room::Short(short),
-        }
+    }
+
+    /// Returns what is left of the block.
+    pub(super) fn rest(&self, now: Now) -> u64 {
+        self.current(now).map_or(0, |held| held.rest)
+    }
+
+    /// Returns whether an answer was lost, and perhaps a block of this period with it.
+    pub(super) fn is_uncertain(&self, now: Now) -> bool {
+        self.uncertain_until.is_some_and(|until| !has_reached(now, until))
+    }
+
+    /// Notes that an answer was lost.
+    pub(super) fn lose_answer(&mut self, period: Period, now: Now) {
+        self.uncertain_until = Some(after(now, longest(period)));
     }
 
     /// Takes a request from the block, if there is room in it.
@@ -108,6 +117,7 @@ impl Quota {
         ended: Now,
         lease: Duration,
     ) -> Option<(Timestamp, u64)> {
+        self.uncertain_until = None;
         let former = self.take_block();
         let (kept, gone) = match former {
             Some((ends_at, rest)) if ends_at == block.ends_at => (rest, None),
@@ -130,6 +140,10 @@ impl Quota {
         self.held.take().filter(|held| held.rest > 0).map(|held| (held.ends_at, held.rest))
     }
 
+    pub(super) fn holds_block(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| held.rest > 0)
+    }
+
     /// Returns whether the lease of the block or its period has ended, or there is none.
     pub(super) fn has_ended(&self, now: Now) -> bool {
         self.current(now).is_none_or(|held| has_reached(now, held.lease_end))
@@ -140,17 +154,30 @@ impl Quota {
         let Some(held) = self.current(now) else {
             return Left::new(requests, Duration::ZERO, Duration::ZERO);
         };
-        let remaining = held.rest + requests.saturating_sub(held.taken);
-        let until_end = match held.taken.saturating_sub(held.rest) {
-            0 => Duration::ZERO,
-            _ => held.ends_at.saturating_since(at),
-        };
-        Left::new(remaining.min(requests), until_end, until_end)
+        let used = held.used();
+        let until_end = if used == 0 { Duration::ZERO } else { held.ends_at.saturating_since(at) };
+        Left::new(requests.saturating_sub(used), until_end, until_end)
     }
 
     fn current(&self, now: Now) -> Option<&Held> {
         self.held.as_ref().filter(|held| !has_reached(now, held.period_end))
     }
+}
+
+impl Held {
+    /// Returns what all nodes had used of the quota: blocks of others count whole.
+    fn used(&self) -> u64 {
+        self.taken.saturating_sub(self.rest)
+    }
+}
+
+/// The longest time from a moment of a period to its end.
+fn longest(period: Period) -> Duration {
+    let days = match period {
+        Period::Day => 1,
+        Period::Month => 31,
+    };
+    Duration::from_secs(days * 24 * 60 * 60)
 }
 
 fn after(began: Now, by: Duration) -> Now {

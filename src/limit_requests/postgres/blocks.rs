@@ -6,14 +6,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::block::Quota;
+use super::block::{Quota, Refill};
 use crate::backend::{BlockReturn, QuotaTable};
 use crate::clock::Timestamp;
 use crate::limit_requests::bucket::Now;
 
 const SHARDS: usize = 16;
 
-/// All quotas of which this node has asked within a lease.
+/// All quotas of which this node has asked within a lease, and those whose last answer was lost.
 #[derive(Debug, Default)]
 pub(super) struct Blocks {
     /// Each behind a lock that is held for a few instructions. It guards an answer of the database with its block, which one word cannot hold.
@@ -63,9 +63,23 @@ impl Blocks {
                 if has_ended && let Some((ends_at, rest)) = quota.take_block() {
                     self.give_back(id.clone(), ends_at, rest);
                 }
-                !has_ended || quota.refill.is_some()
+                !has_ended || quota.refill.is_some() || quota.is_uncertain(now)
             });
         }
+    }
+
+    /// Returns whether there is something to give back after a [`release`](Self::release).
+    pub(super) fn has_returns(&self, now: Now, all: bool) -> bool {
+        let has_ended = |quota: &Quota| quota.holds_block() && (all || quota.has_ended(now));
+        !lock(&self.returns).is_empty() || self.shards.iter().any(|shard| lock(shard).values().any(has_ended))
+    }
+
+    /// Returns the questions that are under way.
+    pub(super) fn questions(&self) -> Vec<Refill> {
+        let of = |shard: &Mutex<Shard>| -> Vec<_> {
+            lock(shard).values().filter_map(|quota| quota.refill.clone()).collect()
+        };
+        self.shards.iter().flat_map(of).collect()
     }
 
     /// Removes what one statement can give back. What it removes is not given back again, also if the answer of the database is lost: the

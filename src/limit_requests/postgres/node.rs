@@ -103,8 +103,11 @@ impl Node {
                     Some(refill) => refill.clone(),
                     None => {
                         // A free request takes nothing, and after a lost answer, the block may have been taken before.
-                        let takes_block = cost > 0 && !quota.is_uncertain;
-                        let most = if takes_block { self.settings.largest_block.get().into() } else { 0 };
+                        let takes_block = cost > 0 && !quota.is_uncertain(now);
+                        let largest =
+                            if takes_block { self.settings.largest_block.get().into() } else { 0_u64 };
+                        // What is left and what is added are together at most the largest block, or what the request costs.
+                        let most = largest.saturating_sub(quota.rest(now));
                         let wanted = BlockRequest { id: id.into(), period, requests, least, most };
                         quota.refill.insert(self.ask(wanted)).clone()
                     }
@@ -126,8 +129,8 @@ impl Node {
     fn ask(self: &Arc<Self>, wanted: BlockRequest) -> Refill {
         self.ensure_returner();
         let (sender, receiver) = watch::channel(Answer::Pending);
-        let answer = Answer::failed(BackendError::unavailable("the question was given up"));
-        let question = Question { node: Arc::clone(self), wanted, answer, sender };
+        let answer = Err(BackendError::unavailable("the question was given up"));
+        let question = Question { node: Arc::clone(self), wanted, is_open: false, answer, sender };
         tokio::spawn(question.ask());
         receiver
     }
@@ -139,21 +142,48 @@ impl Node {
         }
     }
 
-    /// Gives back what was forgotten.
-    pub(super) async fn give_back(&self) -> Result<(), CountersError> {
+    /// Gives back blocks whose lease or period has ended, or all. It forgets them only while the database answers: without it, they are used on.
+    /// What one statement fails to give back does not keep the next ones from it.
+    pub(super) async fn give_back(&self, all: bool) -> Result<(), CountersError> {
         let _guard = self.returning.lock().await;
+        let mut outcome = Ok(());
         loop {
-            let returns = self.blocks.next_returns();
-            if returns.is_empty() {
-                return Ok(());
+            let now = self.now();
+            if !self.blocks.has_returns(now, all) {
+                // Forgets quotas without a block.
+                self.blocks.release(now, all);
+                return outcome;
             }
-            let giving_back = self.table.give_back(&returns);
-            let given_back = guarded_call("return of quotas", RETURN_TIMEOUT, giving_back).await;
-            given_back.map_err(|error| {
-                let error = error.into_error(RETURN_TIMEOUT);
-                failure(error.kind(), error)
-            })?;
+            let probing = self.table.probe(RETURN_TIMEOUT);
+            let given_back = match guarded_call("return of quotas", RETURN_TIMEOUT, probing).await {
+                Ok(connection) => {
+                    self.blocks.release(now, all);
+                    let returns = self.blocks.next_returns();
+                    let giving_back = connection.give_back(&returns);
+                    guarded_call("return of quotas", RETURN_TIMEOUT, giving_back).await
+                }
+                Err(error) => {
+                    let error = error.into_error(RETURN_TIMEOUT);
+                    return outcome.and_then(|()| Err(failure(error.kind(), error)));
+                }
+            };
+            outcome = outcome.and_then(|()| {
+                given_back.map_err(|error| {
+                    let error = error.into_error(RETURN_TIMEOUT);
+                    failure(error.kind(), error)
+                })
+            });
         }
+    }
+
+    /// Waits until the questions under way have ended: their blocks can then be given back.
+    pub(super) async fn finish_questions(&self) {
+        let finishing = async {
+            for mut question in self.blocks.questions() {
+                let _ = question.wait_for(|answer| !matches!(answer, Answer::Pending)).await;
+            }
+        };
+        let _ = timeout(RETURN_TIMEOUT, finishing).await;
     }
 
     async fn purge(&self) {
@@ -190,41 +220,54 @@ impl Drop for Reserved<'_> {
 struct Question {
     node: Arc<Node>,
     wanted: BlockRequest,
-    answer: Answer,
+    /// Whether it was sent, and not answered.
+    is_open: bool,
+    answer: Result<(), BackendError>,
     sender: watch::Sender<Answer>,
 }
 
 impl Question {
     async fn ask(mut self) {
-        let Self { node, wanted, .. } = &self;
-        let (began, limit) = (node.now(), node.settings.timeout);
         // A failure is logged by the layer.
-        self.answer = match timeout(limit, node.table.take(wanted)).await {
-            Ok(Ok(block)) => {
-                let ended = node.now();
-                let offset = block.at_micros.saturating_mul(1_000).saturating_sub(nanos(ended.moment));
-                node.offset.store(offset, Ordering::Relaxed);
-                let lease = node.settings.lease;
-                let former = node.blocks.change(&wanted.id, |quota| quota.fill(&block, began, ended, lease));
-                if let Some((ends_at, rest)) = former {
-                    node.blocks.give_back(wanted.id.clone(), ends_at, rest);
-                }
-                Answer::Given
-            }
-            Ok(Err(error)) => Answer::failed(error),
-            Err(_) => Answer::failed(BackendError::unavailable(format!("no answer within {limit:?}"))),
-        };
+        self.answer = self.take_block().await;
+    }
+
+    async fn take_block(&mut self) -> Result<(), BackendError> {
+        let Self { node, wanted, is_open, .. } = self;
+        let limit = node.settings.timeout;
+        let connection = node.table.connect(limit).await?;
+        // From here: that many others wait for a connection says nothing of the database.
+        let began = node.now();
+        *is_open = true;
+        let answered = timeout(limit, connection.take(wanted)).await;
+        let no_answer = |_| BackendError::unavailable(format!("no answer within {limit:?}"));
+        let block = answered.map_err(no_answer)??;
+        *is_open = false;
+        let ended = node.now();
+        let offset = block.at_micros.saturating_mul(1_000).saturating_sub(nanos(ended.moment));
+        node.offset.store(offset, Ordering::Relaxed);
+        let lease = node.settings.lease;
+        let former = node.blocks.change(&wanted.id, |quota| quota.fill(&block, began, ended, lease));
+        if let Some((ends_at, rest)) = former {
+            node.blocks.give_back(wanted.id.clone(), ends_at, rest);
+        }
+        Ok(())
     }
 }
 
 impl Drop for Question {
     fn drop(&mut self) {
-        let is_lost = matches!(self.answer, Answer::Failed(_));
+        let now = self.node.now();
         self.node.blocks.change(&self.wanted.id, |quota| {
             quota.refill = None;
-            quota.is_uncertain = is_lost;
+            if self.is_open {
+                quota.lose_answer(self.wanted.period, now);
+            }
         });
-        self.sender.send_replace(std::mem::replace(&mut self.answer, Answer::Pending));
+        self.sender.send_replace(match std::mem::replace(&mut self.answer, Ok(())) {
+            Ok(()) => Answer::Given,
+            Err(error) => Answer::Failed(Arc::new(error)),
+        });
     }
 }
 
@@ -240,9 +283,8 @@ impl Returner {
             let _ = timeout(pause, dropped.notified()).await;
             let Some(node) = self.0.upgrade() else { return };
             let now = node.now();
-            node.blocks.release(now, false);
             // A failure was logged.
-            let _ = node.give_back().await;
+            let _ = node.give_back(false).await;
             if now.moment >= purge_at {
                 node.purge().await;
                 purge_at = now.moment.saturating_add(PURGE_INTERVAL);
@@ -262,6 +304,7 @@ impl Drop for Returner {
 fn failure(kind: BackendErrorKind, error: impl Into<Box<dyn Error + Send + Sync>>) -> CountersError {
     match kind {
         BackendErrorKind::Corrupt => CountersError::corrupt(error),
+        BackendErrorKind::Busy => CountersError::busy(error),
         _ => CountersError::unavailable(error),
     }
 }

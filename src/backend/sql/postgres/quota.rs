@@ -8,12 +8,14 @@
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
-use sqlx::{PgPool, Postgres};
+use sqlx::{PgConnection, PgPool, Postgres};
 
 use crate::backend::BackendError;
 use crate::backend::sql::connections::Connections;
 use crate::backend::sql::derived_pool::AdaptOptions;
 use crate::backend::sql::namespace::Namespace;
+use crate::backend::sql::pooled_connection::{PooledConnection, run};
+use crate::backend::sql::session::{Driver as _, Row, Session, begin};
 use crate::backend::sql::statement::{Statement, Value};
 use crate::clock::Timestamp;
 use crate::limit::Period;
@@ -24,10 +26,19 @@ const CONNECTIONS: u32 = 2;
 /// Rows that one statement deletes.
 const PURGE_BATCH: i64 = 1_000;
 
+/// How long deleting counts waits for a connection.
+const PURGE_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// The table of quotas.
 #[derive(Debug, Clone)]
 pub(crate) struct QuotaTable {
     connections: Connections<Postgres>,
+    namespace: Namespace,
+}
+
+/// A connection for one statement.
+pub(crate) struct QuotaConnection {
+    connection: PooledConnection<Postgres>,
     namespace: Namespace,
 }
 
@@ -104,6 +115,9 @@ const GIVE_BACK: [&str; 2] = [
     WHERE quota.count_digest = returned.count_digest",
 ];
 
+/// Writes nothing, and fails where nothing can be written.
+const PROBE: &str = "UPDATE tower_api_key_quota SET taken = taken WHERE FALSE";
+
 /// Deletes counts a day after the end of their periods: a clock that is set back by less finds them.
 const PURGE: &str = "DELETE FROM tower_api_key_quota WHERE count_digest IN (
     SELECT count_digest FROM tower_api_key_quota
@@ -119,8 +133,32 @@ impl QuotaTable {
         Self { connections: Connections::derived_from(pool, CONNECTIONS, adapt, None), namespace }
     }
 
+    /// Acquires a connection: until it has one, nothing was sent. An error of kind `Busy` if others use all of them for this time.
+    pub(crate) async fn connect(&self, limit: Duration) -> Result<QuotaConnection, BackendError> {
+        let connection = self.connections.acquire_within(limit).await?;
+        Ok(QuotaConnection { connection, namespace: self.namespace.clone() })
+    }
+
+    /// Acquires a connection over which the table can be written.
+    pub(crate) async fn probe(&self, limit: Duration) -> Result<QuotaConnection, BackendError> {
+        self.connect(limit).await?.execute(&Statement::new(self.namespace.qualify(PROBE).0)).await?;
+        self.connect(limit).await
+    }
+
+    /// Deletes some of the counts of former periods, and returns whether there may be more.
+    pub(crate) async fn purge(&self) -> Result<bool, BackendError> {
+        let purge = Statement::new(self.namespace.qualify(PURGE).0).bind(PURGE_BATCH);
+        Ok(self.connect(PURGE_TIMEOUT).await?.execute(&purge).await? >= PURGE_BATCH.unsigned_abs())
+    }
+
+    pub(super) async fn close(&self) {
+        self.connections.pool().close().await;
+    }
+}
+
+impl QuotaConnection {
     /// Takes a block.
-    pub(crate) async fn take(&self, wanted: &BlockRequest) -> Result<QuotaBlock, BackendError> {
+    pub(crate) async fn take(self, wanted: &BlockRequest) -> Result<QuotaBlock, BackendError> {
         let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         let take = Statement::new(self.namespace.qualify(TAKE).0)
             .bind(digest(&wanted.id))
@@ -128,7 +166,8 @@ impl QuotaTable {
             .bind(number(wanted.requests))
             .bind(number(wanted.least))
             .bind(number(wanted.most));
-        let row = self.connections.fetch_optional(&take).await?;
+        let Self { mut connection, namespace } = self;
+        let row = run!(connection, fetch(&mut connection, &namespace, &take))?;
         let row = row.ok_or_else(|| BackendError::corrupt("a block without a row"))?;
         let number = |column| u64::try_from(row.get::<i64>(column)?).map_err(BackendError::corrupt);
         Ok(QuotaBlock {
@@ -139,26 +178,47 @@ impl QuotaTable {
         })
     }
 
-    /// Gives back up to [`MOST_RETURNS`](Self::MOST_RETURNS) blocks, of different counts.
-    pub(crate) async fn give_back(&self, returns: &[BlockReturn]) -> Result<(), BackendError> {
+    /// Gives back up to [`MOST_RETURNS`](QuotaTable::MOST_RETURNS) blocks, of different counts.
+    pub(crate) async fn give_back(self, returns: &[BlockReturn]) -> Result<(), BackendError> {
         let row = |rest: &BlockReturn| -> [Value; 3] {
             let requests = i64::try_from(rest.requests).unwrap_or(i64::MAX);
             [digest(&rest.id).into(), rest.ends_at.into(), requests.into()]
         };
         let [before, behind] = GIVE_BACK.map(|part| self.namespace.qualify(part).0);
         let update = Statement::new(before).push_rows(returns.iter().map(row)).push(&behind).once();
-        self.connections.execute(&update).await.map(drop)
+        self.execute(&update).await.map(drop)
     }
 
-    /// Deletes some of the counts of former periods, and returns whether there may be more.
-    pub(crate) async fn purge(&self) -> Result<bool, BackendError> {
-        let purge = Statement::new(self.namespace.qualify(PURGE).0).bind(PURGE_BATCH);
-        Ok(self.connections.execute(&purge).await? >= PURGE_BATCH.unsigned_abs())
+    async fn execute(self, statement: &Statement) -> Result<u64, BackendError> {
+        let Self { mut connection, namespace } = self;
+        run!(connection, execute(&mut connection, &namespace, statement))
     }
+}
 
-    pub(super) async fn close(&self) {
-        self.connections.pool().close().await;
-    }
+/// Executes a statement in a transaction of its own, which sees what was committed before the statement whatever the default of the database.
+async fn execute(
+    connection: &mut PgConnection,
+    namespace: &Namespace,
+    statement: &Statement,
+) -> Result<u64, BackendError> {
+    let begin_change = namespace.begin(Postgres::DIALECT.begin_change);
+    let mut transaction = begin::<Postgres>(connection, begin_change).await?;
+    let rows = Session::execute(&mut *transaction, statement).await?;
+    transaction.commit().await.map_err(BackendError::unavailable)?;
+    Ok(rows)
+}
+
+/// The same for a statement that returns a row.
+async fn fetch(
+    connection: &mut PgConnection,
+    namespace: &Namespace,
+    statement: &Statement,
+) -> Result<Option<Row>, BackendError> {
+    let begin_change = namespace.begin(Postgres::DIALECT.begin_change);
+    let mut transaction = begin::<Postgres>(connection, begin_change).await?;
+    let row = Session::fetch_optional(&mut *transaction, statement).await?;
+    transaction.commit().await.map_err(BackendError::unavailable)?;
+    Ok(row)
 }
 
 /// Returns the name of a count in the table: ids have the addresses of users.

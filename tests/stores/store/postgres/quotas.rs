@@ -188,19 +188,55 @@ async fn a_request_beyond_one_limit_takes_no_block_of_another() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_quota_that_is_lowered_binds_the_next_block() {
+async fn a_block_for_a_larger_number_is_not_used_beyond_a_smaller_one() {
     if is_absent() {
         return;
     }
     let database = Database::create().await;
     let (node, clock) = node(&database).await;
-    assert!(admits(&node, &counts("a=1000/month")).await);
-    let lowered = counts("a=50/month");
-    assert_eq!(take(&node, &lowered, 0).await.left()[0].remaining, 50);
-    assert_eq!(use_up(&node, &lowered).await, 99, "the block of 100 that was held");
+    let (larger, smaller) = (counts("a=1000/month"), counts("a=50/month"));
+    assert!(admits(&node, &larger).await);
+    assert_eq!(take(&node, &smaller, 0).await.left()[0].remaining, 49);
+    assert_eq!(use_up(&node, &smaller).await, 49, "of the block of 100 that is held");
     clock.advance(Duration::from_secs(1));
-    assert!(!admits(&node, &lowered).await);
+    assert!(!admits(&node, &smaller).await);
+    assert!(take(&node, &smaller, 0).await.used_up().is_none());
+    for _ in 0..50 {
+        assert!(admits(&node, &larger).await);
+    }
     assert_eq!(taken(&database).await, 100);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_wait_for_each_other_whatever_the_default_isolation_is() {
+    if is_absent() {
+        return;
+    }
+    let database = Database::create().await;
+    let pool = database.pool_with("SET default_transaction_isolation = 'repeatable read'").await;
+    let store = PostgresStore::with_pool(pool).await.unwrap();
+    let counts = counts("a=200/month");
+    let nodes: [_; 2] = std::array::from_fn(|_| PostgresCounters::new(&store).largest_block(NonZeroU32::MIN));
+    let tasks = nodes.map(|node| {
+        let counts = counts.clone();
+        async move { use_up(&node, &counts).await }
+    });
+    assert_eq!(tasks.into_iter().collect::<JoinSet<_>>().join_all().await.into_iter().sum::<u64>(), 200);
+}
+
+#[tokio::test]
+async fn a_node_never_holds_more_than_the_largest_block() {
+    if is_absent() {
+        return;
+    }
+    let database = Database::create().await;
+    let (node, _clock) = node(&database).await;
+    let counts = counts("a=5000/month");
+    for cost in [40, 70] {
+        assert!(take(&node, &counts, cost).await.used_up().is_none());
+    }
+    // 60 were left of the first block, and the second was of 40.
+    assert_eq!(taken(&database).await, 140);
 }
 
 #[tokio::test]

@@ -161,6 +161,55 @@ async fn a_request_that_is_dropped_while_it_waits_takes_nothing() {
 }
 
 #[tokio::test]
+async fn blocks_are_used_on_past_their_leases_and_given_back_afterwards() {
+    if is_absent() {
+        return;
+    }
+    let database = Database::create().await;
+    let (node, clock) = node(&database).await;
+    let lease = Duration::from_millis(20);
+    let node = node.lease(lease).unwrap();
+    let counts = counts("a=1000/month");
+    assert!(super::admits(&node, &counts).await);
+    database.run_all("ALTER TABLE tower_api_key_quota RENAME TO away").await;
+    clock.advance(lease);
+    for _ in 0..49 {
+        assert_eq!(node.give_back().await.unwrap_err().kind(), CountersErrorKind::Unavailable);
+        assert!(super::admits(&node, &counts).await);
+    }
+    database.run_all("ALTER TABLE away RENAME TO tower_api_key_quota").await;
+    node.give_back().await.unwrap();
+    assert_eq!(taken(&database).await, 50);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_question_that_gets_no_connection_says_nothing_of_the_database() {
+    if is_absent() {
+        return;
+    }
+    let database = Database::create().await;
+    let store = PostgresStore::open(&database.url()).await.unwrap();
+    let patient = PostgresCounters::new(&store).timeout(Duration::from_secs(20)).unwrap();
+    let hurried = PostgresCounters::new(&store).timeout(Duration::from_millis(50)).unwrap();
+    let locked = lock(&database).await;
+    let waiting = ["a=10/month", "b=10/month"].map(|limit| {
+        let patient = patient.clone();
+        tokio::spawn(async move { super::admits(&patient, &counts(limit)).await })
+    });
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+    while database.count(waits).await < 2 {}
+    let counts = counts("c=1000/month");
+    let error = hurried.take(&counts, 1).await.unwrap_err();
+    assert_eq!(error.kind(), CountersErrorKind::Busy);
+    drop(locked);
+    for waiting in waiting {
+        assert!(waiting.await.unwrap());
+    }
+    while !super::admits(&hurried, &counts).await {}
+    assert_eq!(taken(&database).await, 1 + 1 + 100, "no answer was lost, so the block is a whole one");
+}
+
+#[tokio::test]
 async fn what_a_lost_answer_may_have_granted_is_not_asked_for_again() {
     if is_absent() {
         return;
@@ -175,6 +224,7 @@ async fn what_a_lost_answer_may_have_granted_is_not_asked_for_again() {
     let error = node.take(&counts, 1).await.unwrap_err();
     assert_eq!(error.kind(), CountersErrorKind::Unavailable);
     drop(locked);
+    node.give_back().await.unwrap();
     let mut admitted = 1;
     while admitted == 1 {
         admitted += u64::from(node.take(&counts, 1).await.is_ok_and(|taken| taken.used_up().is_none()));
