@@ -119,7 +119,7 @@
 //!
 //! What is left of a block goes back after 30 s, or by `give_back`. A node that is killed keeps one block of each quota until the period ends:
 //! requests are [lost rather than admitted twice](crate::limit_requests::PostgresCounters#what-a-block-counts-as). While the database is away,
-//! nodes use their blocks on, and only requests beyond these are those of an outage.
+//! nodes use their blocks on, past 30 s too, and only requests beyond these are those of an outage.
 //!
 //! # Mistakes that are easy to make
 //!

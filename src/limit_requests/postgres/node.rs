@@ -236,7 +236,7 @@ impl Question {
         let Self { node, wanted, is_open, .. } = self;
         let limit = node.settings.timeout;
         let connection = node.table.connect(limit).await?;
-        // From here: that many others wait for a connection says nothing of the database.
+        // The time of the statement begins here: a wait for others says nothing of the database.
         let began = node.now();
         *is_open = true;
         let answered = timeout(limit, connection.take(wanted)).await;
