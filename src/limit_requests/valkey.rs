@@ -1,7 +1,8 @@
 //! Counters in Valkey or Redis: the connection, and its settings.
 
 // Layer 8 of 10: decision.
-// Bottom to top, a file importing only those before it: `script`, `connection`, `self`.
+// Above `bucket` and `counters`. Bottom to top, a file importing only those before it:
+// `script`, `connection`, `self`.
 
 mod connection;
 mod script;
