@@ -98,6 +98,9 @@ CREATE INDEX tower_api_key_by_email ON tower_api_key (owner_email, id) WHERE own
 CREATE INDEX tower_api_key_revoked ON tower_api_key (id) WHERE revoked_at IS NOT NULL;
 CREATE INDEX tower_api_key_revoked_by_organization ON tower_api_key (owner_organization, id)
     WHERE revoked_at IS NOT NULL AND owner_organization IS NOT NULL;
+-- Searches among revoked keys, which would otherwise read all keys that a search finds, or all that are revoked.
+CREATE INDEX tower_api_key_revoked_by_name ON tower_api_key (search_name, id) WHERE revoked_at IS NOT NULL;
+CREATE INDEX tower_api_key_revoked_by_hint ON tower_api_key (search_hint, id) WHERE revoked_at IS NOT NULL;
 CREATE INDEX tower_api_key_disabled ON tower_api_key (id) WHERE disabled_at IS NOT NULL;
 CREATE INDEX tower_api_key_ending ON tower_api_key (id, expires_at)
     WHERE revoked_at IS NULL AND expires_at IS NOT NULL;
