@@ -132,12 +132,6 @@ impl BackendError {
         Self { kind: BackendErrorKind::Invalid, message: message.into(), field: Some("plan"), source: None }
     }
 
-    /// Creates an error for an organization that is put with another plan than it has.
-    pub fn other_plan() -> Self {
-        let message = "the organization has another plan: change it by `OwnerChange::set_organization_plan`";
-        Self { kind: BackendErrorKind::Conflict, message: message.into(), field: Some("plan"), source: None }
-    }
-
     /// Creates an error for a plan that cannot be deleted.
     pub fn plan_in_use() -> Self {
         let message = "a key, an organization or a user has the plan: give each another one, or none, before";

@@ -167,11 +167,10 @@ impl From<OwnerAction> for OwnerChange {
 
 /// Each constructor creates a change by the application itself. [`by`](Self::by) sets another actor.
 impl OwnerChange {
-    /// Adds an organization with its plan, or changes whether it is disabled and requires single sign-on. The plan of one that is there stays:
-    /// [`set_organization_plan`](Self::set_organization_plan) changes it.
+    /// Adds an organization with its plan, or changes whether one that exists is disabled and requires single sign-on. The plan of one that exists
+    /// stays, whatever plan is given: [`set_organization_plan`](Self::set_organization_plan) changes it.
     ///
-    /// Fails with [`Invalid`](super::BackendErrorKind::Invalid) if the store has no such plan, and with
-    /// [`Conflict`](super::BackendErrorKind::Conflict) if the organization is there and does not have the plan.
+    /// Fails with [`Invalid`](super::BackendErrorKind::Invalid) if a new organization has a plan that the store does not have.
     pub fn put_organization(organization: Organization) -> Self {
         OwnerAction::PutOrganization(organization).into()
     }

@@ -17,15 +17,12 @@ impl Keys {
             OwnerAction::PutOrganization(organization) => {
                 let id = organization.id.clone();
                 owners.check_not_deleted(&DeletedOwner::of_organization(&id))?;
-                owners.plans.check(organization.plan.as_ref())?;
-                let plan = match (owners.organizations.get(&id), organization.plan) {
-                    (Some(before), Some(plan))
-                        if before.plan.as_ref().is_none_or(|own| own.name() != plan.name()) =>
-                    {
-                        return Err(BackendError::other_plan());
+                let plan = match owners.organizations.get(&id) {
+                    Some(before) => before.plan.clone(),
+                    None => {
+                        owners.plans.check(organization.plan.as_ref())?;
+                        organization.plan
                     }
-                    (Some(before), _) => before.plan.clone(),
-                    (None, plan) => plan,
                 };
                 owners.organizations.insert(id.clone(), Organization { plan, ..organization });
                 Ok(self.affected_by_organization(&id))

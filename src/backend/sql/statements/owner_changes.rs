@@ -20,8 +20,7 @@ const PUT_ORGANIZATION: &str =
     "INSERT INTO tower_api_key_organization (organization, disabled, requires_sso, organization_plan)
     VALUES ($1, $2, $3, $4) ON CONFLICT (organization) DO UPDATE SET disabled = excluded.disabled,
     requires_sso = excluded.requires_sso";
-const PLAN_OF_ORGANIZATION: &str =
-    "SELECT organization_plan FROM tower_api_key_organization WHERE organization = $1";
+const FIND_ORGANIZATION: &str = "SELECT 1 FROM tower_api_key_organization WHERE organization = $1";
 const SET_ORGANIZATION_PLAN: &str =
     "UPDATE tower_api_key_organization SET organization_plan = $2 WHERE organization = $1";
 const PUT_USER: &str = "INSERT INTO tower_api_key_user (email) VALUES ($1) ON CONFLICT (email) DO NOTHING";
@@ -55,11 +54,15 @@ pub(super) async fn change(session: &mut dyn Session, action: OwnerAction) -> Re
     let changes = match action {
         OwnerAction::PutOrganization(Organization { id, disabled, requires_sso, plan }) => {
             check_not_deleted(session, &DeletedOwner::of_organization(&id)).await?;
-            let plan = plans::current(session, plan).await?;
-            check_plan_of_organization(session, &id, plan.as_ref()).await?;
+            let find = Statement::new(FIND_ORGANIZATION).bind(&*id);
+            let plan = match session.fetch_optional(&find).await? {
+                // It keeps its plan. The other one may be deleted by now.
+                Some(_) => None,
+                None => plans::current(session, plan).await?,
+            };
             let put = Statement::new(PUT_ORGANIZATION).bind(&*id).bind(disabled).bind(requires_sso);
             let put = put.bind(plan.as_ref().map(Plan::name));
-            session.execute(&put).await.map_err(plans::unknown_if_absent)?;
+            session.execute(&put).await?;
             affected_by_organization(session, &id).await?
         }
         OwnerAction::SetOrganizationPlan(id, plan) => {
@@ -131,20 +134,6 @@ pub(super) async fn change(session: &mut dyn Session, action: OwnerAction) -> Re
     Ok(Written::several(changes))
 }
 
-/// Refuses to change the plan of an organization by putting it.
-async fn check_plan_of_organization(
-    session: &mut dyn Session,
-    id: &str,
-    plan: Option<&Plan>,
-) -> Result<(), BackendError> {
-    let Some(plan) = plan else { return Ok(()) };
-    let Some(row) = session.fetch_optional(&Statement::new(PLAN_OF_ORGANIZATION).bind(id)).await? else {
-        return Ok(());
-    };
-    let own: Option<String> = row.get("organization_plan")?;
-    if own.as_deref() == Some(plan.name()) { Ok(()) } else { Err(BackendError::other_plan()) }
-}
-
 /// Sets or removes the plan of an owner by one of the statements.
 async fn set_plan(
     session: &mut dyn Session,
@@ -154,7 +143,7 @@ async fn set_plan(
 ) -> Result<(), BackendError> {
     let plan = plans::current(session, plan).await?;
     let set = Statement::new(statement).bind(owner).bind(plan.as_ref().map(Plan::name));
-    found(session.execute(&set).await.map_err(plans::unknown_if_absent)?)
+    found(session.execute(&set).await?)
 }
 
 /// Purges a deleted owner.
