@@ -46,7 +46,7 @@ pub trait PlanStore: Backend {
     /// [`Unavailable`](super::BackendErrorKind::Unavailable) if the store is unavailable.
     fn put_plan(&self, plan: &Plan) -> impl Future<Output = Result<(), BackendError>> + Send;
 
-    /// Deletes a plan, to which revoked keys refer no more from then on.
+    /// Deletes a plan. Revoked keys do not keep it from that: they are read without a plan while there is none of this name.
     ///
     /// # Errors
     ///

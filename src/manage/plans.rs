@@ -44,7 +44,7 @@ impl<S: PlanStore> KeyManager<S> {
     /// # Errors
     ///
     /// [`NotFound`](super::ManageErrorKind::NotFound) without such a plan; [`Conflict`](super::ManageErrorKind::Conflict) if an organization, a
-    /// user or a key has it. Revoked keys lose it instead.
+    /// user or a key that is not revoked has it.
     pub async fn delete_plan(&self, name: &str) -> Result<(), ManageError> {
         Ok(self.store.delete_plan(name).await?)
     }

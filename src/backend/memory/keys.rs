@@ -224,7 +224,9 @@ impl Keys {
         }
         let mut invalidations = vec![Invalidation::of(&record)];
         successor.as_ref().map_or(Ok(()), |successor| self.check_insert(successor))?;
-        self.owners.plans.check(record.plan.as_ref())?;
+        if record.plan != before.plan {
+            self.owners.plans.check(record.plan.as_ref())?;
+        }
         if record != before {
             let action = logged.with(successor.as_ref().map(|successor| successor.id.clone()));
             // OK because a rotation has a successor, and no other edit has one.
@@ -372,22 +374,15 @@ impl Keys {
         (keys, invalidations)
     }
 
-    /// Deletes a plan that neither an owner nor a key has, apart from revoked keys, which lose it.
+    /// Deletes a plan that no owner has, and no key that is not revoked.
     pub(super) fn delete_plan(&mut self, name: &str) -> Result<(), BackendError> {
         let is_it = |plan: &Plan| plan.name() == name;
-        let (revoked, others): (Vec<_>, Vec<_>) = self
-            .records
-            .values_mut()
-            .filter(|record| record.plan.as_ref().is_some_and(is_it))
-            .partition(|record| record.revoked.is_some());
-        if !others.is_empty() || self.owners.plans_of_owners().any(is_it) {
+        let unrevoked = self.records.values().filter(|record| record.revoked.is_none());
+        let of_keys = unrevoked.filter_map(|record| record.plan.as_ref());
+        if of_keys.chain(self.owners.plans_of_owners()).any(is_it) {
             return Err(BackendError::plan_in_use());
         }
-        if !self.owners.plans.remove(name) {
-            return Err(BackendError::no_plan());
-        }
-        revoked.into_iter().for_each(|record| record.plan = None);
-        Ok(())
+        if self.owners.plans.remove(name) { Ok(()) } else { Err(BackendError::no_plan()) }
     }
 
     pub(super) fn by_id_mut(&mut self, id: &KeyId) -> Option<&mut Record> {

@@ -33,9 +33,9 @@ impl Plans {
         self.0.range::<str, _>(behind).map(|(_, plan)| plan.clone()).take(limit).collect()
     }
 
-    /// Returns a plan with its current limits, to which a record or an organization refers.
+    /// Returns a plan with its current limits, to which a record or an owner refers. `None` if it was deleted: only revoked keys still refer to it.
     pub(super) fn current(&self, plan: Option<&Plan>) -> Option<Plan> {
-        plan.map(|plan| self.get(plan.name()).unwrap_or(plan).clone())
+        plan.and_then(|plan| self.get(plan.name())).cloned()
     }
 
     /// Checks that a plan to which a change refers exists.

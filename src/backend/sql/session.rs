@@ -218,11 +218,6 @@ pub(super) fn is_unique_violation(error: &BackendError) -> bool {
     database_error(error).is_some_and(DatabaseError::is_unique_violation)
 }
 
-/// Returns whether an error was caused by a reference to a row that does not exist, or to one that is to be deleted.
-pub(super) fn is_foreign_key_violation(error: &BackendError) -> bool {
-    database_error(error).is_some_and(DatabaseError::is_foreign_key_violation)
-}
-
 fn database_error(error: &BackendError) -> Option<&dyn DatabaseError> {
     error.cause()?.downcast_ref::<sqlx::Error>()?.as_database_error()
 }

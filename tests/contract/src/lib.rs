@@ -252,6 +252,7 @@ macro_rules! plan_store {
             plans::a_key_has_the_current_limits_of_its_plan,
             plans::a_plan_that_is_not_there_is_not_referred_to,
             plans::a_plan_that_a_key_has_is_not_deleted,
+            plans::a_key_gets_no_plan_that_is_deleted_meanwhile,
             plans::a_changed_plan_is_in_force_for_the_very_next_request,
             plans::a_delegate_sets_no_limits_and_passes_on_its_own,
         }

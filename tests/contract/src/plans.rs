@@ -175,9 +175,33 @@ pub async fn a_plan_that_a_key_has_is_not_deleted<S: KeyStore + PlanStore>(store
         assert_eq!(shows(&store, name, None).await, "", "{name}");
     }
     assert_eq!(store.delete_plan("free").await.unwrap_err().kind(), BackendErrorKind::NotFound);
-    assert_unknown_plan(
-        &store.change(KeyChange::insert(samples::plain("new").plan(free))).await.unwrap_err(),
-    );
+    let insert_new = || store.change(KeyChange::insert(samples::plain("new").plan(free.clone())));
+    assert_unknown_plan(&insert_new().await.unwrap_err());
+    // Nor do they hold a later plan of this name.
+    store.put_plan(&free).await.unwrap();
+    store.delete_plan("free").await.unwrap();
+    assert_unknown_plan(&insert_new().await.unwrap_err());
+    store.change(samples::revoke("key", 3, "again")).await.unwrap();
+    assert_eq!(shows(&store, "key", None).await, "");
+}
+
+pub async fn a_key_gets_no_plan_that_is_deleted_meanwhile<S: KeyStore + PlanStore + Clone>(store: S) {
+    for round in 0..10 {
+        put(&store).await;
+        let name = format!("key_{round}");
+        let insert = KeyChange::insert(samples::plain(&name).plan(named("free")));
+        let (inserts, deletes) = (store.clone(), store.clone());
+        let inserted = tokio::spawn(async move { inserts.change(insert).await });
+        let deleted = tokio::spawn(async move { deletes.delete_plan("free").await });
+        match (inserted.await.unwrap(), deleted.await.unwrap()) {
+            (Ok(_), Err(error)) => assert_eq!(error.kind(), BackendErrorKind::Conflict, "{error}"),
+            (Err(error), Ok(())) => assert_unknown_plan(&error),
+            both => panic!("one of them came first: {both:?}"),
+        }
+        if store.get(&id(&name)).await.unwrap().is_some() {
+            store.change(samples::revoke(&name, 1, "lost")).await.unwrap();
+        }
+    }
 }
 
 async fn in_force<S: PlanStore + Clone>(caller: &Caller<S>, name: &str) -> String {

@@ -43,9 +43,9 @@ CREATE TABLE tower_api_key (
     disabled_by        TEXT,
     -- Whether the owner of a key cannot enable it.
     disabled_locked    BOOLEAN,
-    -- The limits of the key itself, and its plan, in place of that of its organization or user.
+    -- The limits of the key itself, and its plan, in place of that of its organization or user. A revoked key may name a plan that was deleted.
     limits             TEXT NOT NULL DEFAULT '',
-    plan               TEXT COLLATE "C" REFERENCES tower_api_key_plan (plan_name),
+    plan               TEXT COLLATE "C",
     -- The fingerprint of the digester that computed the digest, where known.
     digester           TEXT COLLATE "C",
     -- Of a session of the console, which is no key: its opener, and what the console keeps.
@@ -109,7 +109,7 @@ CREATE INDEX tower_api_key_session ON tower_api_key (session_opener, id) WHERE s
 CREATE INDEX tower_api_key_sessions ON tower_api_key (id) WHERE session_opener IS NOT NULL;
 
 -- A plan is deleted only if no key has it that is not revoked.
-CREATE INDEX tower_api_key_by_plan ON tower_api_key (plan) WHERE plan IS NOT NULL;
+CREATE INDEX tower_api_key_by_plan ON tower_api_key (plan) WHERE plan IS NOT NULL AND revoked_at IS NULL;
 
 -- One row for each change of a key, written in the transaction of the change. Rows become visible when their transactions commit,
 -- which is not the order of their numbers: readers of the log go by the transactions.

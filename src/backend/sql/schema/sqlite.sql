@@ -41,9 +41,9 @@ CREATE TABLE tower_api_key (
     disabled_by        TEXT,
     -- Whether the owner of a key cannot enable it.
     disabled_locked    INTEGER CHECK (disabled_locked IN (0, 1)),
-    -- The limits of the key itself, and its plan, in place of that of its organization or user.
+    -- The limits of the key itself, and its plan, in place of that of its organization or user. A revoked key may name a plan that was deleted.
     limits             TEXT NOT NULL DEFAULT '',
-    plan               TEXT REFERENCES tower_api_key_plan (plan_name),
+    plan               TEXT,
     -- The fingerprint of the digester that computed the digest, where known.
     digester           TEXT,
     -- What a search compares, cut to what an index can hold whatever the characters.
@@ -108,7 +108,7 @@ CREATE INDEX tower_api_key_session ON tower_api_key (session_opener, id) WHERE s
 CREATE INDEX tower_api_key_sessions ON tower_api_key (id) WHERE session_opener IS NOT NULL;
 
 -- A plan is deleted only if no key has it that is not revoked.
-CREATE INDEX tower_api_key_by_plan ON tower_api_key (plan) WHERE plan IS NOT NULL;
+CREATE INDEX tower_api_key_by_plan ON tower_api_key (plan) WHERE plan IS NOT NULL AND revoked_at IS NULL;
 
 -- One row for each change of a key, written in the transaction of the change.
 CREATE TABLE tower_api_key_change (

@@ -11,7 +11,7 @@ use super::filter::{not_ended, restrict_keys, restrict_to};
 use super::last_manager::check_managers;
 use super::locks::KeyLocks;
 use super::owners::check_owner_not_deleted;
-use super::plans::{current, unknown_if_absent};
+use super::plans::current;
 use super::read::{fetch, fetch_for_update};
 use super::written::Written;
 
@@ -155,9 +155,7 @@ async fn insert(
     let inserted = session.execute(&Statement::new(INSERT).push_rows([row])).await;
     // Elsewhere, such an error does not mean that the key exists: a sequence may be behind its rows, after a failover by logical
     // replication.
-    inserted.map_err(|error| {
-        if is_unique_violation(&error) { BackendError::conflict() } else { unknown_if_absent(error) }
-    })?;
+    inserted.map_err(|error| if is_unique_violation(&error) { BackendError::conflict() } else { error })?;
     let author = Author { name: record.created_by.as_deref(), delegated: change.has_bounds() };
     audit::record(session, LoggedAction::Created, record.id.as_str(), None, author).await?;
     // With the limits of its plan, and the state of its owner.
@@ -225,7 +223,7 @@ async fn change(session: &mut dyn Session, record: &Record) -> Result<Invalidati
     let change = change.bind(row.first_use_grace).bind(row.metadata).bind(row.revoked_by).bind(row.labels);
     let change = change.bind(row.disabled_at).bind(row.disabled_reason).bind(row.disabled_by);
     let change = change.bind(row.disabled_locked).bind(row.limits).bind(row.plan);
-    session.execute(&change).await.map_err(unknown_if_absent)?;
+    session.execute(&change).await?;
     Ok(Invalidation::of(record))
 }
 

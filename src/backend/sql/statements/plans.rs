@@ -1,13 +1,14 @@
 //! Plans of keys: reads and changes of them.
 //!
-//! Foreign keys let no transaction delete a plan to which another one refers meanwhile. An application may have turned them off in an SQLite
-//! file, in which no two transactions write at once, so each change checks references by itself as well.
+//! Each change that refers to a plan checks that it exists, and the deletion that nothing refers to it, under the lock of owners, which the
+//! deletion has alone. Revoked keys do not count, and may name a plan that was deleted: no request reads its limits, and to write a million of
+//! them would hold up all other changes.
 
 // Layer 3 of 10: storage.
 
 use super::written::Written;
 use crate::backend::sql::owner_state::decode_plan;
-use crate::backend::sql::session::{Row, Session, is_foreign_key_violation};
+use crate::backend::sql::session::{Row, Session};
 use crate::backend::sql::statement::Statement;
 use crate::backend::{BackendError, Invalidation};
 use crate::limit::Plan;
@@ -20,12 +21,13 @@ const GET: &str = "SELECT plan_name, plan_limits FROM tower_api_key_plan WHERE p
 const PAGE: &str =
     "SELECT plan_name, plan_limits FROM tower_api_key_plan WHERE plan_name > $1 ORDER BY plan_name LIMIT $2";
 const DELETE: &str = "DELETE FROM tower_api_key_plan WHERE plan_name = $1";
-/// Revoked keys make no request, so they keep no plan in the store.
-const FORGET: &str = "UPDATE tower_api_key SET plan = NULL WHERE plan = $1 AND revoked_at IS NOT NULL";
-const IN_USE: &str = "SELECT 1 FROM tower_api_key_plan WHERE plan_name = $1
-    AND (EXISTS (SELECT 1 FROM tower_api_key WHERE plan = plan_name AND revoked_at IS NULL)
-    OR EXISTS (SELECT 1 FROM tower_api_key_organization WHERE organization_plan = plan_name)
-    OR EXISTS (SELECT 1 FROM tower_api_key_user WHERE user_plan = plan_name))";
+/// Seeks each index by its order, not by equality: if most rows have one plan, PostgreSQL expects a scan of the table to find one at once, and
+/// reads it whole where there is none.
+const IN_USE: &str = "SELECT 1 WHERE $1 IN (
+    (SELECT plan FROM tower_api_key WHERE plan >= $1 AND revoked_at IS NULL ORDER BY plan LIMIT 1),
+    (SELECT organization_plan FROM tower_api_key_organization WHERE organization_plan >= $1
+        ORDER BY organization_plan LIMIT 1),
+    (SELECT user_plan FROM tower_api_key_user WHERE user_plan >= $1 ORDER BY user_plan LIMIT 1))";
 
 /// A change of a plan.
 #[derive(Clone)]
@@ -46,14 +48,10 @@ pub(super) async fn change(session: &mut dyn Session, change: PlanChange) -> Res
             Ok(if is_unchanged { Written::unchanged(change) } else { Written::one(change) })
         }
         PlanChange::Delete(name) => {
-            if session.fetch_optional(&Statement::new(IN_USE).bind(&*name)).await?.is_some() {
+            if session.fetch_optional(&in_use(&name)).await?.is_some() {
                 return Err(BackendError::plan_in_use());
             }
-            session.execute(&Statement::new(FORGET).bind(&*name)).await?;
-            let deleted = session.execute(&Statement::new(DELETE).bind(&*name)).await;
-            let in_use =
-                |error| if is_foreign_key_violation(&error) { BackendError::plan_in_use() } else { error };
-            match deleted.map_err(in_use)? {
+            match session.execute(&Statement::new(DELETE).bind(&*name)).await? {
                 0 => Err(BackendError::no_plan()),
                 _ => Ok(Written::one(Invalidation::Everything)),
             }
@@ -71,9 +69,9 @@ pub(super) async fn current(
     decode(&found).map(Some)
 }
 
-/// Converts the error of a statement that refers to a plan which was deleted meanwhile.
-pub(super) fn unknown_if_absent(error: BackendError) -> BackendError {
-    if is_foreign_key_violation(&error) { BackendError::unknown_plan() } else { error }
+/// Selects a row if an owner has a plan, or a key that is not revoked.
+pub(super) fn in_use(plan: &str) -> Statement {
+    Statement::new(IN_USE).bind(plan)
 }
 
 pub(crate) fn get(name: &str) -> Statement {
@@ -88,4 +86,32 @@ pub(crate) fn page(after: Option<&str>, limit: usize) -> Statement {
 pub(crate) fn decode(row: &Row) -> Result<Plan, BackendError> {
     let (name, limits) = (row.get::<String>("plan_name")?, row.get::<String>("plan_limits")?);
     decode_plan(Some(name), Some(limits))?.ok_or_else(BackendError::no_plan)
+}
+
+#[cfg(all(test, feature = "sqlite"))]
+mod tests {
+    use sqlx::sqlite::SqliteConnection;
+    use sqlx::{AssertSqlSafe, Connection, Row as _};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_deletion_of_a_plan_reads_no_revoked_keys() {
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        sqlx::raw_sql(include_str!("../schema/sqlite.sql")).execute(&mut connection).await.unwrap();
+        let explain = format!("EXPLAIN QUERY PLAN {}", in_use("free").sql);
+        let rows = sqlx::query(AssertSqlSafe(explain)).fetch_all(&mut connection).await.unwrap();
+        let steps: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+        for (table, index) in
+            [("", "by_plan (plan>?)"), ("_organization", "organization_by_plan (organization_plan>?)")]
+        {
+            let seeks =
+                |step: &String| step.contains(&format!("tower_api_key{table} ")) && step.contains(index);
+            assert!(steps.iter().any(seeks), "{steps:?}");
+        }
+        assert!(
+            !steps.iter().any(|step| step.starts_with("SCAN tower") || step.contains("B-TREE")),
+            "{steps:?}"
+        );
+    }
 }

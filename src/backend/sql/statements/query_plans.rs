@@ -1,11 +1,11 @@
-//! Tests of the plans of PostgreSQL for searches and for totals, by the statistics of a database that they fill. Those of SQLite are beside
-//! the statements.
+//! Tests of the plans of PostgreSQL for searches, for totals and for the deletion of a plan of keys, by the statistics of a database that
+//! they fill. Those of SQLite are beside the statements.
 
 // Layer 3 of 10: storage.
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
-use super::{read, usage};
+use super::{plans, read, usage};
 use crate::backend::sql::session::{Driver, Session};
 use crate::backend::sql::statement::Statement;
 use crate::backend::{KeyFilter, SearchPosition, UsageQuery};
@@ -23,6 +23,14 @@ const FILL: &str = "INSERT INTO tower_api_key (id, digest, hint, name, owner_kin
     SELECT 'organization', 'org' || i % 100, '', 20000 + i / 100, 'live', 1 FROM generate_series(1, 20000) AS i;
     ANALYZE";
 
+/// 10,000 revoked keys of one plan, and as many keys of another one that are not revoked.
+const FILL_PLANS: &str = "INSERT INTO tower_api_key (id, digest, hint, name, owner_kind, owner_organization, environment, scopes, sources,
+        metadata, plan, revoked_at, revoked_reason)
+    SELECT 'planned_' || i, sha256(('plan' || i)::BYTEA), '', '', 'organization', 'acme', 'live', '', '', '{}',
+        CASE WHEN i <= 10000 THEN 'free' ELSE 'pro' END, CASE WHEN i <= 10000 THEN 1 END, CASE WHEN i <= 10000 THEN '' END
+    FROM generate_series(1, 20000) AS i;
+    ANALYZE";
+
 async fn plan(connection: &mut PgConnection, statement: Statement) -> String {
     let explain = Statement { sql: format!("EXPLAIN {}", statement.sql).into(), ..statement };
     let session: &mut dyn Session = connection;
@@ -31,7 +39,7 @@ async fn plan(connection: &mut PgConnection, statement: Statement) -> String {
 
 #[tokio::test]
 #[allow(clippy::print_stdout, reason = "a test that is skipped says so")]
-async fn postgresql_seeks_each_search_and_each_total_in_an_index() {
+async fn postgresql_seeks_each_search_each_total_and_each_use_of_a_plan_in_an_index() {
     let Ok(url) = std::env::var("TEST_POSTGRES_URL") else {
         assert!(std::env::var_os("CI").is_none(), "TEST_POSTGRES_URL is not set");
         println!("skipped: TEST_POSTGRES_URL is not set");
@@ -70,6 +78,10 @@ async fn postgresql_seeks_each_search_and_each_total_in_an_index() {
         let is_sought = plan.contains("tower_api_key_usage_total_pkey");
         assert!(is_sought && !plan.contains("Seq Scan"), "{query:?}: {plan}");
     }
+    sqlx::raw_sql(FILL_PLANS).execute(&mut connection).await.unwrap();
+    let plan = plan(&mut connection, plans::in_use("free")).await;
+    let is_sought = plan.contains("tower_api_key_by_plan ");
+    assert!(is_sought && !plan.contains("Seq Scan on tower_api_key "), "{plan}");
     // The transaction ends with the connection.
     connection.close().await.unwrap();
 }

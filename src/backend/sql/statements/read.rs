@@ -116,8 +116,10 @@ pub(super) async fn fetch_for_update(
 pub(crate) fn decode(row: &Row) -> Result<Record, BackendError> {
     let owner = OwnerState::from_row(row)?;
     let mut record = KeyRow::from_row(row)?.decode()?;
-    let plan = record.plan.map(|plan| plan.name().to_owned());
-    record.plan = decode_plan(plan, row.get("plan_limits")?)?;
+    let limits: Option<String> = row.get("plan_limits")?;
+    // A revoked key may name a plan that was deleted.
+    let plan = record.plan.filter(|_| limits.is_some() || record.revoked.is_none());
+    record.plan = decode_plan(plan.map(|plan| plan.name().to_owned()), limits)?;
     owner.complete(&mut record.owner)?;
     Ok(record)
 }

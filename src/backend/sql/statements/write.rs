@@ -57,7 +57,7 @@ impl Write {
                 | KeyAction::Revoke(..) => dialect.lock_owners_shared,
                 _ => dialect.lock_owners_exclusive,
             },
-            // The deletion of a plan takes it from all keys that are revoked.
+            // No key and no owner gets a plan while it is deleted.
             Self::Owner(..) | Self::Plan(PlanChange::Delete(_)) => dialect.lock_owners_exclusive,
             // It invalidates everything, so each key that is added meanwhile as well.
             Self::Plan(PlanChange::Put(_)) => None,
@@ -87,8 +87,7 @@ impl Write {
 
     fn is_mass_change(&self) -> bool {
         match self {
-            Self::FirstUse(..) | Self::Digest(..) => false,
-            Self::Plan(change) => matches!(change, PlanChange::Delete(_)),
+            Self::FirstUse(..) | Self::Digest(..) | Self::Plan(_) => false,
             Self::Keys(change, _) => {
                 matches!(
                     change.action,

@@ -1,8 +1,9 @@
-//! A plan that one node changes is in force on the others.
+//! A plan that one node changes is in force on the others. Its deletion writes no key.
 
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
+use sqlx::{Connection, Executor as _, PgConnection};
 use tower_api_key::backend::{KeyChange, KeyStore, OwnerChange, OwnerStore, PlanStore, Propagation};
 use tower_api_key::limit::Plan;
 use tower_api_key::manage::{KeyManager, Wait};
@@ -50,4 +51,22 @@ async fn a_plan_that_one_node_changes_is_in_force_on_the_others_once_they_have_a
             assert_eq!(in_force(node).await, limits);
         }
     }
+}
+
+#[tokio::test]
+async fn the_deletion_of_a_plan_waits_for_no_change_of_a_revoked_key() {
+    if is_absent() {
+        return;
+    }
+    let database = Database::create().await;
+    let store = PostgresStore::open(&database.url()).await.unwrap();
+    let free = Plan::named("free").unwrap();
+    store.put_plan(&free.clone().with_limits("burst=10/60s".parse().unwrap())).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("key").plan(free))).await.unwrap();
+    store.change(samples::revoke("key", 1, "lost")).await.unwrap();
+    let mut purge = PgConnection::connect(&database.url()).await.unwrap();
+    purge.execute("BEGIN; SELECT id FROM tower_api_key FOR UPDATE").await.unwrap();
+    store.delete_plan("free").await.unwrap();
+    purge.execute("ROLLBACK").await.unwrap();
+    assert_eq!(store.get(&samples::id("key")).await.unwrap().unwrap().plan, None);
 }
