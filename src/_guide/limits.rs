@@ -91,8 +91,8 @@
 //!
 //! Layers that are not clones of one another have shares of their own: give the number of processes times that of such layers.
 //!
-//! After a failure, one request a second asks the store again, and the others are decided at once. A single count that the store cannot read
-//! decides only the requests that need it. The metric
+//! After a failure, one request a second asks the store again, and the others are decided at once. A single count that the store cannot read, or
+//! that is locked there, decides only the requests that need it. The metric
 //! `tower_api_key_counters_away_total` counts them: see [alerts](super::operations#alerts). A service that starts while the server is away
 //! connects later: `ValkeyCountersBuilder::connect_lazy`.
 //!

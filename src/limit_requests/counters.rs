@@ -117,7 +117,7 @@ pub enum CountersErrorKind {
     Unavailable,
     /// The contents or the answer of the counter store cannot be decoded.
     Corrupt,
-    /// Too many requests wait for the counter store. This one was not taken.
+    /// The counter store answers other requests, and this one has waited for too long: for them, or for a count that is locked. It was not taken.
     Busy,
 }
 
@@ -202,7 +202,7 @@ impl CountersError {
         Self { kind: CountersErrorKind::Corrupt, source: source.into() }
     }
 
-    /// Creates an error for a request that was not taken, as too many others wait for the counter store.
+    /// Creates an error for a request that was not taken, as it has waited for others, or for a count that is locked, for too long.
     pub fn busy(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { kind: CountersErrorKind::Busy, source: source.into() }
     }
@@ -218,7 +218,7 @@ impl fmt::Display for CountersError {
         f.write_str(match self.kind {
             CountersErrorKind::Unavailable => "cannot access the counter store",
             CountersErrorKind::Corrupt => "cannot read the counter store",
-            CountersErrorKind::Busy => "too many requests wait for the counter store",
+            CountersErrorKind::Busy => "the counter store is busy with other requests",
         })
     }
 }

@@ -29,10 +29,13 @@ impl Namespace {
     }
 
     /// Returns the statement that begins a transaction in the schema.
-    pub(super) fn begin(&self, begin: &'static str) -> SqlStr {
-        let set = self.set_search_path();
-        let begin_in_schema = set.map(|set| AssertSqlSafe(format!("{begin}; {set}")).into_sql_str());
-        begin_in_schema.unwrap_or(SqlStr::from_static(begin))
+    pub(super) fn begin(&self, begin: impl Into<Cow<'static, str>>) -> SqlStr {
+        let begin = begin.into();
+        AssertSqlSafe(match self.set_search_path() {
+            Some(set) => format!("{begin}; {set}").into(),
+            None => begin,
+        })
+        .into_sql_str()
     }
 
     /// Returns the statement that sets the schema for a transaction. The rest of the search path follows it: triggers of an

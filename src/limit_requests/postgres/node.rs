@@ -239,10 +239,12 @@ impl Question {
         // The time of the statement begins here: a wait for others says nothing of the database.
         let began = node.now();
         *is_open = true;
-        let answered = timeout(limit, connection.take(wanted)).await;
+        // A count that another transaction has locked is found to be so before the database is taken to be away.
+        let answered = timeout(limit, connection.take(wanted, limit / 2)).await;
         let no_answer = |_| BackendError::unavailable(format!("no answer within {limit:?}"));
-        let block = answered.map_err(no_answer)??;
-        *is_open = false;
+        let answered = answered.map_err(no_answer)?;
+        *is_open = answered.as_ref().is_err_and(|error| error.kind() != BackendErrorKind::Busy);
+        let block = answered?;
         let ended = node.now();
         let offset = block.at_micros.saturating_mul(1_000).saturating_sub(nanos(ended.moment));
         node.offset.store(offset, Ordering::Relaxed);

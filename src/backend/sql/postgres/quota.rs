@@ -10,13 +10,13 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use sqlx::{PgConnection, PgPool, Postgres};
 
-use crate::backend::BackendError;
 use crate::backend::sql::connections::Connections;
 use crate::backend::sql::derived_pool::AdaptOptions;
 use crate::backend::sql::namespace::Namespace;
 use crate::backend::sql::pooled_connection::{PooledConnection, run};
-use crate::backend::sql::session::{Driver as _, Row, Session, begin};
+use crate::backend::sql::session::{Driver as _, Row, Session, begin, is_caused_by};
 use crate::backend::sql::statement::{Statement, Value};
+use crate::backend::{BackendError, BackendErrorKind};
 use crate::clock::Timestamp;
 use crate::limit::Period;
 
@@ -25,6 +25,9 @@ const CONNECTIONS: u32 = 2;
 
 /// Rows that one statement deletes.
 const PURGE_BATCH: i64 = 1_000;
+
+/// The code of the error of a statement that has waited for a lock for too long.
+const LOCK_NOT_AVAILABLE: &[&str] = &["55P03"];
 
 /// How long deleting counts waits for a connection.
 const PURGE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -157,8 +160,12 @@ impl QuotaTable {
 }
 
 impl QuotaConnection {
-    /// Takes a block.
-    pub(crate) async fn take(self, wanted: &BlockRequest) -> Result<QuotaBlock, BackendError> {
+    /// Takes a block. An error of kind `Busy`, after which nothing was taken, if another transaction locks the count for this time.
+    pub(crate) async fn take(
+        self,
+        wanted: &BlockRequest,
+        lock_timeout: Duration,
+    ) -> Result<QuotaBlock, BackendError> {
         let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         let take = Statement::new(self.namespace.qualify(TAKE).0)
             .bind(digest(&wanted.id))
@@ -167,7 +174,7 @@ impl QuotaConnection {
             .bind(number(wanted.least))
             .bind(number(wanted.most));
         let Self { mut connection, namespace } = self;
-        let row = run!(connection, fetch(&mut connection, &namespace, &take))?;
+        let row = run!(connection, fetch(&mut connection, &namespace, &take, lock_timeout))?;
         let row = row.ok_or_else(|| BackendError::corrupt("a block without a row"))?;
         let number = |column| u64::try_from(row.get::<i64>(column)?).map_err(BackendError::corrupt);
         Ok(QuotaBlock {
@@ -208,15 +215,25 @@ async fn execute(
     Ok(rows)
 }
 
-/// The same for a statement that returns a row.
+/// The same for a statement that returns a row, and waits for each lock for a limited time.
 async fn fetch(
     connection: &mut PgConnection,
     namespace: &Namespace,
     statement: &Statement,
+    lock_timeout: Duration,
 ) -> Result<Option<Row>, BackendError> {
-    let begin_change = namespace.begin(Postgres::DIALECT.begin_change);
-    let mut transaction = begin::<Postgres>(connection, begin_change).await?;
-    let row = Session::fetch_optional(&mut *transaction, statement).await?;
+    // Zero would be no limit.
+    let millis = lock_timeout.as_millis().max(1);
+    let begin_change = format!("{}; SET LOCAL lock_timeout = {millis}", Postgres::DIALECT.begin_change);
+    let mut transaction = begin::<Postgres>(connection, namespace.begin(begin_change)).await?;
+    let row = Session::fetch_optional(&mut *transaction, statement).await.map_err(|error| {
+        if is_caused_by(&error, LOCK_NOT_AVAILABLE) {
+            let message = format!("another transaction has locked the count for {millis} ms");
+            BackendError::new(BackendErrorKind::Busy, message)
+        } else {
+            error
+        }
+    })?;
     transaction.commit().await.map_err(BackendError::unavailable)?;
     Ok(row)
 }

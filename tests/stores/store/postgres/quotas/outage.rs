@@ -14,7 +14,7 @@ use tower::util::BoxCloneSyncService;
 use tower::{ServiceBuilder, ServiceExt};
 use tower_api_key::backend::{KeyChange, KeyStore};
 use tower_api_key::clock::ManualClock;
-use tower_api_key::limit_requests::{Counters, CountersErrorKind, Outage, PostgresCounters};
+use tower_api_key::limit_requests::{Count, Counters, CountersErrorKind, Outage, PostgresCounters};
 use tower_api_key::{AuthenticateLayer, Authenticator, LimitLayer, MemoryStore, PostgresStore};
 
 use super::{Database, counts, is_absent, node, taken, use_up};
@@ -61,6 +61,22 @@ fn within(authenticator: Authenticator, layer: LimitLayer) -> Service {
     let service =
         ServiceBuilder::new().layer(AuthenticateLayer::new(authenticator)).layer(layer).service_fn(ok);
     BoxCloneSyncService::new(service)
+}
+
+/// Lets statements for blocks hang, with no lock that they wait for, until it is closed.
+async fn hang(database: &Database) -> PgConnection {
+    database
+        .run_all(
+            "CREATE FUNCTION hang() RETURNS TRIGGER LANGUAGE plpgsql AS $$ BEGIN
+                WHILE NOT pg_try_advisory_xact_lock_shared(1) LOOP PERFORM pg_sleep(0.005); END LOOP;
+                RETURN NEW;
+            END $$;
+            CREATE TRIGGER hang BEFORE INSERT ON tower_api_key_quota FOR EACH ROW EXECUTE FUNCTION hang()",
+        )
+        .await;
+    let mut connection = PgConnection::connect(&database.url()).await.unwrap();
+    connection.execute("SELECT pg_advisory_lock(1)").await.unwrap();
+    connection
 }
 
 /// Holds a lock of the table until it is closed.
@@ -118,7 +134,7 @@ async fn a_database_that_does_not_answer_holds_up_one_request_a_second() {
     let world = World::new(Outage::Refuse).await;
     let (held, new) = (world.key("a=1000/month").await, world.key("a=1000/month").await);
     assert_eq!(world.status(&held).await, 200);
-    let locked = lock(&world.database).await;
+    let locked = hang(&world.database).await;
     assert_eq!(world.status(&new).await, 503);
     for _ in 0..50 {
         let mut request = pin!(world.send(&new));
@@ -133,6 +149,37 @@ async fn a_database_that_does_not_answer_holds_up_one_request_a_second() {
             break;
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_locked_count_refuses_the_requests_of_its_customer_alone() {
+    if is_absent() {
+        return;
+    }
+    let world = World::new(Outage::Refuse).await;
+    // Of ten requests, a block is of one.
+    let (locked, other) = (world.key("a=10/month").await, world.key("a=10/month").await);
+    assert_eq!(world.status(&locked).await, 200);
+    let mut connection = PgConnection::connect(&world.database.url()).await.unwrap();
+    connection.execute("BEGIN; SELECT taken FROM tower_api_key_quota FOR UPDATE").await.unwrap();
+    for _ in 0..2 {
+        let refused = world.send(&locked).await;
+        assert_eq!(refused.status(), 503);
+        assert_eq!(refused.headers()["retry-after"], "1");
+        for _ in 0..5 {
+            assert_eq!(world.status(&other).await, 200, "the database is asked for each");
+        }
+    }
+    assert_eq!(world.status(&other).await, 429);
+    let counters = PostgresCounters::new(&world.store).timeout(Duration::from_millis(50)).unwrap();
+    let of_locked = [Count::new(&locked.record, "a=10/month".parse().unwrap())];
+    assert_eq!(counters.take(&of_locked, 1).await.unwrap_err().kind(), CountersErrorKind::Busy);
+    connection.close().await.unwrap();
+    for _ in 0..9 {
+        assert_eq!(world.status(&locked).await, 200, "nothing was taken meanwhile");
+    }
+    assert_eq!(world.status(&locked).await, 429);
+    assert_eq!(taken(&world.database).await, 20);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -220,7 +267,7 @@ async fn what_a_lost_answer_may_have_granted_is_not_asked_for_again() {
     let counts = counts("a=1000/month");
     assert!(super::admits(&node, &counts).await);
     node.give_back().await.unwrap();
-    let locked = lock(&database).await;
+    let locked = hang(&database).await;
     let error = node.take(&counts, 1).await.unwrap_err();
     assert_eq!(error.kind(), CountersErrorKind::Unavailable);
     drop(locked);
