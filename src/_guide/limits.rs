@@ -129,6 +129,9 @@
 //! A backend of the application that names a plan ([`Plan::named`](crate::limit::Plan::named)) and does not say what it limits is answered with
 //! 503: give [`Plan::new`](crate::limit::Plan::new), with the limits.
 //!
+//! A plan that only code names, such as that of an [`ExternalCaller`](crate::manage::ExternalCaller::plan) or of a `Handover`, is not in use as far
+//! as the store knows: an operator can delete it, and the keys that its callers create are invalid from then on (422).
+//!
 //! A server of Valkey that evicts when memory is short, or that loses its last writes when it is killed, forgets what was used: set
 //! `maxmemory-policy noeviction`, and `appendonly yes` with `appendfsync always` for quotas that are sold.
 //!
