@@ -41,7 +41,8 @@ pub enum Reason {
     Forbidden(Forbidden),
     /// The caller is authenticated, and has used up a limit. The key is good: the same request is admitted later.
     Limited(Limited),
-    /// The store could not be read, or did not answer in time.
+    /// The store could not be read, or did not answer in time: that of keys, or the one that counts requests to
+    /// [limits](crate::limit_requests::Outage).
     Unavailable,
     /// The request did not pass an [`AuthenticateLayer`](crate::AuthenticateLayer): a mistake in the service. An error in the log (feature
     /// `tracing`) names the layer to add; the client is not told.
@@ -140,7 +141,7 @@ pub(crate) static TABLE: Rows<Row> = Rows {
     missing_scope: row!(FORBIDDEN, 7, InsufficientScope, "Insufficient scope", "insufficient_scope"),
     forbidden: row!(FORBIDDEN, 7, InsufficientScope, "Forbidden", "forbidden"),
     limited: row!(TOO_MANY_REQUESTS, 8, No, "Rate limit exceeded", "rate_limited"),
-    unavailable: row!(SERVICE_UNAVAILABLE, 14, No, "Authentication temporarily unavailable", "unavailable"),
+    unavailable: row!(SERVICE_UNAVAILABLE, 14, No, "Service temporarily unavailable", "unavailable"),
     not_authenticated: row!(INTERNAL_SERVER_ERROR, 13, No, "Internal server error", "internal_error"),
 };
 
@@ -375,7 +376,7 @@ pub(crate) mod tests {
             ("missing_scope", 403, 7, "Insufficient scope", "insufficient_scope"),
             ("forbidden", 403, 7, "Forbidden", "forbidden"),
             ("limited", 429, 8, "Rate limit exceeded", "rate_limited"),
-            ("unavailable", 503, 14, "Authentication temporarily unavailable", "unavailable"),
+            ("unavailable", 503, 14, "Service temporarily unavailable", "unavailable"),
             ("not_authenticated", 500, 13, "Internal server error", "internal_error"),
         ];
         assert_eq!(table, expected);

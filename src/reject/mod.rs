@@ -11,7 +11,7 @@
 //! | `MissingScope` | 403 | the scheme presented, `insufficient_scope` and the scopes | 7 | `Insufficient scope` | `insufficient_scope` |
 //! | `Forbidden` | 403 | the scheme presented, `insufficient_scope` | 7 | `Forbidden` | `forbidden` |
 //! | `Limited` | 429 and `Retry-After` | none | 8, and `retry-after` | `Rate limit exceeded` | `rate_limited` |
-//! | `Unavailable` | 503 and `Retry-After` | none | 14 | `Authentication temporarily unavailable` | `unavailable` |
+//! | `Unavailable` | 503 and `Retry-After` | none | 14 | `Service temporarily unavailable` | `unavailable` |
 //! | `NotAuthenticated` | 500 | none | 13 | `Internal server error` | `internal_error` |
 //!
 //! The exact reason is for the operator: it goes into the log and into the extensions of the response, never to the client,

@@ -13,7 +13,7 @@ use super::rejection::{Payload, Rejection, Respond};
 /// use tower_api_key::reject::{Problem, Reason, Rejection, Respond};
 ///
 /// let payload = Problem.respond(&Rejection::new(Reason::Unavailable), None);
-/// let expected = r#"{"type":"about:blank","title":"Service Unavailable","status":503,"detail":"Authentication temporarily unavailable"}"#;
+/// let expected = r#"{"type":"about:blank","title":"Service Unavailable","status":503,"detail":"Service temporarily unavailable"}"#;
 /// assert_eq!(payload, tower_api_key::reject::Payload::new("application/problem+json".parse()?, expected));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -6,6 +6,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use http::StatusCode;
+use http_body_util::BodyExt;
 use tower::{Service, ServiceExt};
 use tower_api_key::limit_requests::{Left, Outage, Taken, UsedUp};
 use tower_api_key::{LimitLayer, Reason, Rejection, Timestamp};
@@ -32,6 +33,9 @@ async fn without_an_answer_requests_are_refused_as_an_outage_and_not_for_their_k
         assert!(!refused.headers().contains_key("x-ratelimit-limit"));
         assert_eq!(refused.headers()["cache-control"], "no-store");
         assert_eq!(refused.extensions().get::<Rejection>().unwrap().reason(), &Reason::Unavailable);
+        // Keys can be checked: the text says nothing of them.
+        let body = refused.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(body, r#"{"detail":"Service temporarily unavailable"}"#);
     }
     assert_eq!(status(&service, &free).await, 200);
     // The refused ones took nothing.

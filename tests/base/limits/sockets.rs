@@ -1,6 +1,7 @@
 //! Real clients over real sockets, by the clock of the system: those that wait as they are told are refused once.
 
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -16,9 +17,12 @@ use tonic_health::ServingStatus;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 use tower::Layer;
+use tower_api_key::clock::ManualClock;
+use tower_api_key::limit_requests::{Outage, ProcessCounters};
 use tower_api_key::{AuthenticateLayer, Authenticator, LimitLayer, MemoryStore};
 
 use super::limited;
+use crate::counters::{Away, Behaviour};
 
 static PYTHON: Python = Python::with(env!("CARGO_TARGET_TMPDIR"), &["requests==2.34.2"]);
 
@@ -89,28 +93,45 @@ async fn check(channel: &Channel, key: &Key) -> Result<tonic::metadata::Metadata
     Ok(response.metadata().clone())
 }
 
-#[tokio::test]
-async fn a_grpc_call_past_a_limit_is_answered_in_its_protocol() {
-    let (key, other) = (limited("burst=2/3600s"), limited(""));
+/// Serves a health service within limits, and connects to it. A single service keeps its name within the layers.
+async fn connect(limits: &LimitLayer, keys: &[Key]) -> Channel {
     let (_reporter, health) = tonic_health::server::health_reporter();
-    let layer = authenticate(&[key.clone(), other.clone()]).await.grpc();
-    // A single service keeps its name within the layers.
-    let health = layer.layer(LimitLayer::new().ratelimit_draft11().layer(health));
+    let health = authenticate(keys).await.grpc().layer(limits.layer(health));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let server =
-        tokio::spawn(Server::builder().add_service(health).serve_with_incoming(TcpIncoming::from(listener)));
-    let channel = Endpoint::try_from(format!("http://{address}")).unwrap().connect().await.unwrap();
-    for left in ["1", "0"] {
-        let metadata = check(&channel, &key).await.unwrap();
-        assert_eq!(metadata.get("x-ratelimit-remaining").unwrap(), left);
-        assert!(metadata.get("ratelimit").is_some());
+    // It ends with the runtime of the test.
+    tokio::spawn(Server::builder().add_service(health).serve_with_incoming(TcpIncoming::from(listener)));
+    Endpoint::try_from(format!("http://{address}")).unwrap().connect().await.unwrap()
+}
+
+#[tokio::test]
+async fn a_grpc_call_past_a_limit_is_answered_in_its_protocol() {
+    let counting = || LimitLayer::new().ratelimit_draft11();
+    for limits in [counting(), counting().counters(ProcessCounters::new(), Outage::Refuse)] {
+        let (key, other) = (limited("burst=2/3600s"), limited(""));
+        let channel = connect(&limits, &[key.clone(), other.clone()]).await;
+        for left in ["1", "0"] {
+            let metadata = check(&channel, &key).await.unwrap();
+            assert_eq!(metadata.get("x-ratelimit-remaining").unwrap(), left);
+            assert!(metadata.get("ratelimit").is_some());
+        }
+        let refused = check(&channel, &key).await.unwrap_err();
+        assert_eq!((refused.code(), refused.message()), (Code::ResourceExhausted, "Rate limit exceeded"));
+        let wait: u64 = refused.metadata().get("retry-after").unwrap().to_str().unwrap().parse().unwrap();
+        assert!((1_700..=1_800).contains(&wait), "{wait}");
+        assert_eq!(refused.metadata().get("x-ratelimit-remaining").unwrap(), "0");
+        assert!(check(&channel, &other).await.unwrap().get("x-ratelimit-limit").is_none());
     }
+}
+
+#[tokio::test]
+async fn a_grpc_call_while_the_counters_are_away_is_answered_in_its_protocol() {
+    let key = limited("burst=2/3600s");
+    let counters = Away::new(Arc::new(ManualClock::new(support::START)));
+    let channel =
+        connect(&LimitLayer::new().counters(counters.clone(), Outage::Refuse), &[key.clone()]).await;
+    check(&channel, &key).await.unwrap();
+    counters.set(Behaviour::Fail);
     let refused = check(&channel, &key).await.unwrap_err();
-    assert_eq!((refused.code(), refused.message()), (Code::ResourceExhausted, "Rate limit exceeded"));
-    let wait: u64 = refused.metadata().get("retry-after").unwrap().to_str().unwrap().parse().unwrap();
-    assert!((1_700..=1_800).contains(&wait), "{wait}");
-    assert_eq!(refused.metadata().get("x-ratelimit-remaining").unwrap(), "0");
-    assert!(check(&channel, &other).await.unwrap().get("x-ratelimit-limit").is_none());
-    server.abort();
+    assert_eq!((refused.code(), refused.message()), (Code::Unavailable, "Service temporarily unavailable"));
 }
