@@ -37,11 +37,7 @@ impl Fleet {
 
     /// Returns how a request is passed to the counters, if it is.
     pub(super) fn asks(&self, counts: &FleetCounts, cost: u64) -> Option<Question> {
-        if self.circuit.is_open() && self.counters.holds(&counts.all, cost) {
-            // It needs no answer of the store, which is away.
-            return Some(Question::Usual);
-        }
-        self.circuit.asks(counts.clock.coarse_monotonic())
+        self.circuit.asks(counts.clock.coarse_monotonic(), || self.counters.holds(&counts.all, cost))
     }
 
     /// Asks the store. `None` if it does not answer, or with an error, which is logged.
@@ -53,8 +49,9 @@ impl Fleet {
             taking.as_mut().poll(context)
         });
         let answer = answer.await;
+        let (asked_in, is_trial) = question.answered();
         // A request that has not waited may have been answered from what is held, which says nothing of the store.
-        let has_asked = question.answered() || polls > 1;
+        let has_asked = is_trial || polls > 1;
         let error = match answer.and_then(|taken| counts.check(taken)) {
             Ok(taken) => {
                 if has_asked {
@@ -66,7 +63,7 @@ impl Fleet {
         };
         let now = counts.clock.monotonic();
         if error.kind() == CountersErrorKind::Unavailable {
-            if self.circuit.open(now) {
+            if self.circuit.open(asked_in, now) {
                 trace::counters_failed(&error);
             }
             return None;

@@ -38,16 +38,23 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Whether the counter store is asked: after a failure, by one request a second, so that not each of them waits for a timeout.
 #[derive(Debug, Default)]
 pub(super) struct Circuit {
-    /// The moment from which the next request asks, in nanoseconds. Zero while the store answers.
-    retry_at: AtomicU64,
+    /// A [`State`].
+    state: AtomicU64,
     /// The moment from which the failure of a single request is logged, in nanoseconds.
     log_at: AtomicU64,
 }
 
+/// Whether the store is away, in the lowest bit, and above it the moment from which the next request asks it, in nanoseconds.
+///
+/// While the store answers, the moment is that of the last outage, and each outage has later ones: so a question that was asked in the same
+/// state was asked since the last change.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct State(u64);
+
 /// How a request asks.
 pub(super) enum Question {
-    /// As all do while the store answers.
-    Usual,
+    /// As all do while the store answers, in this state.
+    Usual(State),
     /// Alone, to find out if the store answers again.
     Trial(Trial),
 }
@@ -55,41 +62,63 @@ pub(super) enum Question {
 /// The right to ask a store that is away. If it is dropped without an answer, as the client has gone, the next request has it.
 pub(super) struct Trial {
     circuit: Arc<Circuit>,
-    retry_at: u64,
-    next: u64,
+    before: State,
+    asked_in: State,
     is_answered: bool,
 }
 
-impl Circuit {
-    /// Returns whether the last answer was a failure.
-    pub(super) fn is_open(&self) -> bool {
-        self.retry_at.load(Ordering::Relaxed) != 0
+impl State {
+    const OPEN: u64 = 1;
+
+    fn is_open(self) -> bool {
+        self.0 & Self::OPEN != 0
     }
 
-    /// Returns how this request asks the store, if it does.
-    pub(super) fn asks(self: &Arc<Self>, now: Moment) -> Option<Question> {
-        let retry_at = self.retry_at.load(Ordering::Relaxed);
-        if retry_at == 0 {
-            return Some(Question::Usual);
+    fn retry_at(self) -> u64 {
+        self.0 >> 1
+    }
+
+    /// Returns the state after a failure.
+    fn failed(self, now: Moment) -> Self {
+        let retry_at = now.saturating_add(RETRY_AFTER).nanos().max(self.retry_at() + 1);
+        Self(retry_at << 1 | Self::OPEN)
+    }
+}
+
+impl Circuit {
+    fn state(&self) -> State {
+        State(self.state.load(Ordering::Relaxed))
+    }
+
+    /// Changes the state, unless it is another one by now.
+    fn change(&self, from: State, to: State) -> bool {
+        self.state.compare_exchange(from.0, to.0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
+    /// Returns how this request asks the store, if it does. While the store is away, `is_held` returns whether it needs no answer of it.
+    pub(super) fn asks(self: &Arc<Self>, now: Moment, is_held: impl FnOnce() -> bool) -> Option<Question> {
+        let before = self.state();
+        if !before.is_open() || is_held() {
+            return Some(Question::Usual(before));
         }
-        let next = now.saturating_add(RETRY_AFTER).nanos();
-        let is_first = retry_at <= now.nanos()
-            && self.retry_at.compare_exchange(retry_at, next, Ordering::Relaxed, Ordering::Relaxed).is_ok();
-        is_first
-            .then(|| Question::Trial(Trial { circuit: Arc::clone(self), retry_at, next, is_answered: false }))
+        let asked_in = before.failed(now);
+        let is_first = before.retry_at() <= now.nanos() && self.change(before, asked_in);
+        let trial = || Trial { circuit: Arc::clone(self), before, asked_in, is_answered: false };
+        is_first.then(|| Question::Trial(trial()))
     }
 
     /// Records an answer of the store.
     pub(super) fn close(&self) {
         // Most often there is nothing to write, which others would have to read again.
-        if self.is_open() {
-            self.retry_at.store(0, Ordering::Relaxed);
+        if self.state().is_open() {
+            self.state.fetch_and(!State::OPEN, Ordering::Relaxed);
         }
     }
 
-    /// Records that the store did not answer. Returns whether it did before.
-    pub(super) fn open(&self, now: Moment) -> bool {
-        self.retry_at.swap(now.saturating_add(RETRY_AFTER).nanos(), Ordering::Relaxed) == 0
+    /// Records that the store did not answer a question that was asked in this state. A late failure says nothing: the store has answered
+    /// others since, or is known to be away. Returns whether an outage begins.
+    pub(super) fn open(&self, asked_in: State, now: Moment) -> bool {
+        self.change(asked_in, asked_in.failed(now)) && !asked_in.is_open()
     }
 
     /// Returns whether the failure of a single request is logged: one a second, however many have the same cause.
@@ -102,13 +131,13 @@ impl Circuit {
 }
 
 impl Question {
-    /// Ends the request, whatever the answer. Returns whether it was the trial.
-    pub(super) fn answered(self) -> bool {
+    /// Ends the request, whatever the answer. Returns the state in which it asked, and whether it was the trial.
+    pub(super) fn answered(self) -> (State, bool) {
         match self {
-            Self::Usual => false,
+            Self::Usual(asked_in) => (asked_in, false),
             Self::Trial(mut trial) => {
                 trial.is_answered = true;
-                true
+                (trial.asked_in, true)
             }
         }
     }
@@ -118,8 +147,7 @@ impl Drop for Trial {
     fn drop(&mut self) {
         if !self.is_answered {
             // Unless another request has changed it, which asked since before the failure.
-            let retry_at = &self.circuit.retry_at;
-            let _ = retry_at.compare_exchange(self.next, self.retry_at, Ordering::Relaxed, Ordering::Relaxed);
+            self.circuit.change(self.asked_in, self.before);
         }
     }
 }

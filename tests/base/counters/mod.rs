@@ -30,8 +30,10 @@ pub(crate) enum Behaviour {
     Count,
     Fail,
     Hang,
-    /// They count when they are asked a second time.
+    /// They count when they are polled a second time.
     Wait,
+    /// They fail then.
+    WaitAndFail,
     /// They cannot read the counts of the key with this id.
     Corrupt(String),
     Say(Taken),
@@ -64,6 +66,10 @@ impl Counters for Away {
                 Behaviour::Wait => {
                     tokio::task::yield_now().await;
                     self.counting.take(counts, cost).await
+                }
+                Behaviour::WaitAndFail => {
+                    tokio::task::yield_now().await;
+                    Err(CountersError::unavailable("told to fail"))
                 }
                 Behaviour::Corrupt(id) if counts.iter().any(|count| count.id().contains(&id)) => {
                     Err(CountersError::corrupt("told to fail"))

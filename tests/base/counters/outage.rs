@@ -134,6 +134,51 @@ async fn an_outage_ends_with_an_answer_of_the_store_and_not_with_one_that_did_no
 }
 
 #[tokio::test]
+async fn a_late_failure_begins_no_outage_and_prolongs_none() {
+    let key = limited("a=1000/60s");
+    let records = Records::new([&key]);
+    let (service, clock, counters) = service(&records, Outage::Refuse);
+    assert_eq!(status(&service, &key).await, 200);
+    let begin = |behaviour| {
+        counters.set(behaviour);
+        let mut request = Box::pin(send(&service, &key));
+        assert!(is_pending(request.as_mut()));
+        request
+    };
+    let fail = async || {
+        counters.set(Behaviour::Fail);
+        assert_eq!(status(&service, &key).await, 503);
+        counters.set(Behaviour::Count);
+    };
+    // Of two outages in the same instant, it begins between them and fails after the second.
+    let mut late = None;
+    for _ in 0..2 {
+        let early = begin(Behaviour::Wait);
+        fail().await;
+        assert_eq!(early.await.status(), 200);
+        late.get_or_insert_with(|| begin(Behaviour::WaitAndFail));
+    }
+    assert_eq!(late.unwrap().await.status(), 503);
+    counters.set(Behaviour::Count);
+    assert_eq!(status(&service, &key).await, 200, "the store has answered since");
+    // It is the one that asks in an outage, and another one is answered before.
+    let early = begin(Behaviour::Wait);
+    fail().await;
+    clock.advance(Duration::from_millis(1_001));
+    let alone = begin(Behaviour::WaitAndFail);
+    assert_eq!((early.await.status(), alone.await.status().as_u16()), (StatusCode::OK, 503));
+    counters.set(Behaviour::Count);
+    assert_eq!(status(&service, &key).await, 200, "the store has answered since");
+    // It fails in an outage: the next question comes no later.
+    let late = begin(Behaviour::WaitAndFail);
+    fail().await;
+    clock.advance(Duration::from_millis(999));
+    assert_eq!((late.await.status().as_u16(), status(&service, &key).await), (503, 503));
+    clock.advance(Duration::from_millis(1));
+    assert_eq!(status(&service, &key).await, 200);
+}
+
+#[tokio::test]
 async fn a_local_share_is_an_equal_part_of_each_limit_beside_what_was_counted() {
     let key = limited("a=10/60s b=9/day/owner");
     let records = Records::new([&key]);
