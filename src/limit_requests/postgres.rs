@@ -111,7 +111,8 @@ impl PostgresCounters {
 
     /// Sets how long a statement for a block may take, and how long it may wait for a connection before. Default: 500 ms.
     ///
-    /// A request waits for all its blocks twice as long at most.
+    /// A request waits for all its blocks twice as long at most, and 1,000 requests for a block of one quota: further ones are decided
+    /// at once, [as in an outage](super::Outage).
     ///
     /// # Errors
     ///

@@ -27,8 +27,8 @@ pub(super) struct Quota {
     pub(super) uncertain_until: Option<Now>,
 }
 
-/// The outcome of a question, for all that wait for it.
-pub(super) type Refill = watch::Receiver<Answer>;
+/// A question, and the outcome for all that wait for it.
+pub(super) type Refill = watch::Sender<Answer>;
 
 #[derive(Debug, Clone)]
 pub(super) enum Answer {

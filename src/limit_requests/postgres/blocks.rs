@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::block::{Quota, Refill};
+use tokio::sync::watch;
+
+use super::block::{Answer, Quota, Refill};
 use crate::backend::{BlockReturn, QuotaTable};
 use crate::clock::Timestamp;
 use crate::limit_requests::bucket::Now;
@@ -74,10 +76,10 @@ impl Blocks {
         !lock(&self.returns).is_empty() || self.shards.iter().any(|shard| lock(shard).values().any(has_ended))
     }
 
-    /// Returns the questions that are under way.
-    pub(super) fn questions(&self) -> Vec<Refill> {
+    /// Returns the outcomes of the questions that are under way.
+    pub(super) fn outcomes(&self) -> Vec<watch::Receiver<Answer>> {
         let of = |shard: &Mutex<Shard>| -> Vec<_> {
-            lock(shard).values().filter_map(|quota| quota.refill.clone()).collect()
+            lock(shard).values().filter_map(|quota| quota.refill.as_ref().map(Refill::subscribe)).collect()
         };
         self.shards.iter().flat_map(of).collect()
     }

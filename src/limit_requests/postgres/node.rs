@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::block::{Answer, Refill, Room};
@@ -24,6 +24,9 @@ use crate::limit_requests::counters::{Count, CountersError};
 
 /// How long giving blocks back may take, or deleting counts of former periods. No request waits for it.
 const RETURN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The most requests that wait for a block of one quota: each answer wakes all of them, and is enough for a part.
+const MOST_WAITING: usize = 1_000;
 
 const PURGE_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
@@ -96,12 +99,12 @@ impl Node {
         let (id, requests) = (count.id(), count.limit().requests());
         loop {
             let now = self.now();
-            let mut refill = match self.blocks.change(id, |quota| match quota.spend(requests, cost, now) {
+            let mut question = None;
+            let spent = self.blocks.change(id, |quota| match quota.spend(requests, cost, now) {
                 Room::Held(ends_at) => Ok(Ok(Reserved { node: self, id, ends_at, cost })),
                 Room::UsedUp(ends_at) => Ok(Err(ends_at)),
-                Room::Short(least) => Err(match &quota.refill {
-                    Some(refill) => refill.clone(),
-                    None => {
+                Room::Short(least) => {
+                    let refill = quota.refill.take().unwrap_or_else(|| {
                         // A free request takes nothing, and after a lost answer, the block may have been taken before.
                         let takes_block = cost > 0 && !quota.is_uncertain(now);
                         let largest =
@@ -109,14 +112,21 @@ impl Node {
                         // What is left and what is added are together at most the largest block, or what the request costs.
                         let most = largest.saturating_sub(quota.rest(now));
                         let wanted = BlockRequest { id: id.into(), period, requests, least, most };
-                        quota.refill.insert(self.ask(wanted)).clone()
-                    }
-                }),
-            }) {
+                        question.insert(Question::new(self, wanted)).sender.clone()
+                    });
+                    let refill = quota.refill.insert(refill);
+                    Err((refill.receiver_count() < MOST_WAITING).then(|| refill.subscribe()))
+                }
+            });
+            if let Some(question) = question {
+                self.ask(question);
+            }
+            let mut outcome = match spent {
                 Ok(decided) => return Ok(decided),
-                Err(refill) => refill,
+                Err(Some(outcome)) => outcome,
+                Err(None) => return Err(CountersError::busy(format!("{MOST_WAITING} wait for the block"))),
             };
-            let answer = refill.wait_for(|answer| !matches!(answer, Answer::Pending)).await;
+            let answer = outcome.wait_for(|answer| !matches!(answer, Answer::Pending)).await;
             match answer.as_deref() {
                 Ok(Answer::Failed(error)) => return Err(failure(error.kind(), Arc::clone(error))),
                 Ok(_) => {}
@@ -125,14 +135,11 @@ impl Node {
         }
     }
 
-    /// Asks for a block, in a task: an answer is not lost with the request that has asked.
-    fn ask(self: &Arc<Self>, wanted: BlockRequest) -> Refill {
+    /// Asks for a block, in a task: an answer is not lost with the request that has asked. No lock is held, as a runtime that shuts down
+    /// drops the question at once.
+    fn ask(self: &Arc<Self>, question: Question) {
         self.ensure_returner();
-        let (sender, receiver) = watch::channel(Answer::Pending);
-        let answer = Err(BackendError::unavailable("the question was given up"));
-        let question = Question { node: Arc::clone(self), wanted, is_open: false, answer, sender };
         tokio::spawn(question.ask());
-        receiver
     }
 
     /// Spawns the task that gives blocks back, unless it runs.
@@ -179,8 +186,8 @@ impl Node {
     /// Waits until the questions under way have ended: their blocks can then be given back.
     pub(super) async fn finish_questions(&self) {
         let finishing = async {
-            for mut question in self.blocks.questions() {
-                let _ = question.wait_for(|answer| !matches!(answer, Answer::Pending)).await;
+            for mut outcome in self.blocks.outcomes() {
+                let _ = outcome.wait_for(|answer| !matches!(answer, Answer::Pending)).await;
             }
         };
         let _ = timeout(RETURN_TIMEOUT, finishing).await;
@@ -223,10 +230,16 @@ struct Question {
     /// Whether it was sent, and not answered.
     is_open: bool,
     answer: Result<(), BackendError>,
-    sender: watch::Sender<Answer>,
+    sender: Refill,
 }
 
 impl Question {
+    fn new(node: &Arc<Node>, wanted: BlockRequest) -> Self {
+        let answer = Err(BackendError::unavailable("the question was given up"));
+        let sender = Refill::new(Answer::Pending);
+        Self { node: Arc::clone(node), wanted, is_open: false, answer, sender }
+    }
+
     async fn ask(mut self) {
         // A failure is logged by the layer.
         self.answer = self.take_block().await;

@@ -208,6 +208,55 @@ async fn a_request_that_is_dropped_while_it_waits_takes_nothing() {
 }
 
 #[tokio::test]
+async fn a_thousand_requests_wait_for_a_block_and_giving_back_waits_for_it() {
+    if is_absent() {
+        return;
+    }
+    let database = Database::create().await;
+    let (node, _clock) = node(&database).await;
+    let node = node.timeout(Duration::from_secs(20)).unwrap();
+    let [full, other] = ["a=5000/month", "b=5000/month"].map(counts);
+    let mut context = Context::from_waker(Waker::noop());
+    // The database is asked once this test waits.
+    let mut waiting: Vec<_> = (0..1_000).map(|_| node.take(&full, 1)).collect();
+    assert!(waiting.iter_mut().all(|request| request.as_mut().poll(&mut context).is_pending()));
+    assert_eq!(node.take(&full, 1).await.unwrap_err().kind(), CountersErrorKind::Busy);
+    assert!(super::admits(&node, &other).await);
+    for request in waiting {
+        assert!(request.await.unwrap().used_up().is_none());
+    }
+    node.give_back().await.unwrap();
+    assert_eq!(taken(&database).await, 1_001);
+    let mut dropped = node.take(&full, 1);
+    assert!(dropped.as_mut().poll(&mut context).is_pending());
+    drop(dropped);
+    let mut giving_back = pin!(node.give_back());
+    assert!(giving_back.as_mut().poll(&mut context).is_pending());
+    giving_back.await.unwrap();
+    assert_eq!(taken(&database).await, 1_001);
+}
+
+#[tokio::test]
+async fn what_may_have_been_given_back_is_not_given_back_again() {
+    if is_absent() {
+        return;
+    }
+    const REFUSE: &str =
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$;
+        CREATE TRIGGER refuse BEFORE UPDATE ON tower_api_key_quota FOR EACH ROW EXECUTE FUNCTION refuse()";
+    let database = Database::create().await;
+    let (node, _clock) = node(&database).await;
+    let counts = counts("a=1000/month");
+    assert!(super::admits(&node, &counts).await);
+    database.run_all(REFUSE).await;
+    assert_eq!(node.give_back().await.unwrap_err().kind(), CountersErrorKind::Unavailable);
+    database.run_all("DROP TRIGGER refuse ON tower_api_key_quota").await;
+    node.give_back().await.unwrap();
+    assert_eq!(taken(&database).await, 100);
+    assert_eq!(use_up(&node, &counts).await, 900);
+}
+
+#[tokio::test]
 async fn blocks_are_used_on_past_their_leases_and_given_back_afterwards() {
     if is_absent() {
         return;
