@@ -1,8 +1,11 @@
-//! The service inside a middleware.
+//! The service inside a middleware, and its future.
 //!
-//! A macro that imports nothing, for the middlewares of `authenticate`, `require_scope`, `limit_requests`, `count_routes` and `client`.
+//! What imports nothing, for the middlewares of `authenticate`, `require_scope`, `limit_requests`, `count_routes` and `client`.
 
 // Layer 8 of 10: decision.
+
+/// The panic of a response future that is polled again.
+pub(crate) const POLLED_AFTER_COMPLETION: &str = "a future must not be polled after it has completed";
 
 /// Implements the accessors of a middleware's field `inner`, by the names of tower-http.
 macro_rules! inner_service_accessors {

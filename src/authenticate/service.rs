@@ -19,7 +19,7 @@ use super::additions::NamedCaller;
 use super::admission::{Admission, Decided, Options};
 use super::caching::CacheHeaders;
 use crate::authenticator::PendingLookup;
-use crate::inner_service::inner_service_accessors;
+use crate::inner_service::{POLLED_AFTER_COMPLETION, inner_service_accessors};
 use crate::principal::Principal;
 use crate::reject::{Rejection, RejectionBody};
 
@@ -184,8 +184,6 @@ where
         }
     }
 }
-
-const POLLED_AFTER_COMPLETION: &str = "a future must not be polled after it has completed";
 
 impl<S, ReqBody, ResBody> Waiting<S, ReqBody>
 where

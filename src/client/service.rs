@@ -16,7 +16,7 @@ use tower_service::Service;
 
 use super::attachment::Attachment;
 use super::error::{AttachKeyError, BoxError};
-use crate::inner_service::inner_service_accessors;
+use crate::inner_service::{POLLED_AFTER_COMPLETION, inner_service_accessors};
 
 /// Middleware that attaches an API key to each request, and refuses those that would show it to another server.
 ///
@@ -141,8 +141,6 @@ where
         }
     }
 }
-
-const POLLED_AFTER_COMPLETION: &str = "a future must not be polled after it has completed";
 
 impl<S, ReqBody> fmt::Debug for ResponseFuture<S, ReqBody>
 where

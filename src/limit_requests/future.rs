@@ -13,6 +13,7 @@ use tower_service::Service;
 
 use super::headers::Allowance;
 use super::limiter::{Asking, Decision};
+use crate::inner_service::POLLED_AFTER_COMPLETION;
 use crate::reject::{Reason, Rejection, RejectionBody};
 
 pin_project! {
@@ -99,8 +100,6 @@ where
         }
     }
 }
-
-const POLLED_AFTER_COMPLETION: &str = "a future must not be polled after it has completed";
 
 impl<S, ReqBody, ResBody> Waiting<S, ReqBody>
 where

@@ -9,6 +9,8 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
+use crate::inner_service::POLLED_AFTER_COMPLETION;
+
 pin_project! {
     /// Response future for [`RequireScope`](super::RequireScope).
     pub struct ResponseFuture<F, R> {
@@ -44,7 +46,7 @@ where
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
             StateProjection::Rejected { response } => {
-                Poll::Ready(Ok(response.take().expect("a future must not be polled after it has completed")))
+                Poll::Ready(Ok(response.take().expect(POLLED_AFTER_COMPLETION)))
             }
             StateProjection::Forwarded { response } => response.poll(context),
         }
