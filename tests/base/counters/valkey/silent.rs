@@ -57,27 +57,24 @@ impl Address {
     }
 }
 
-fn counts() -> [Count; 1] {
-    [Count::new(&Key::mint().record, "a=100/day".parse().unwrap())]
-}
-
 /// Has a server follow one that does not exist.
 async fn make_replica(server: &Server) {
     let mut connection = server.connection().await;
     redis::cmd("REPLICAOF").arg(&["127.0.0.1", "1"]).exec_async(&mut connection).await.unwrap();
 }
 
-#[tokio::test]
-async fn a_connection_that_goes_silent_is_left_for_another_one() {
+/// Asserts that counters whose server is made useless fail once, and then count in the server that has taken its place.
+async fn assert_left(make_useless: impl AsyncFnOnce(&Address, &Server)) {
     if is_absent() {
         return;
     }
     let (first, second) = (Server::start([]).await, Server::start([]).await);
     let address = Address::of(&first).await;
-    let (counters, counts) = (address.counters().await, counts());
+    let counters = address.counters().await;
+    let counts = [Count::new(&Key::mint().record, "a=100/day".parse().unwrap())];
     counters.take(&counts, 1).await.unwrap();
     address.leads_to(&second);
-    address.silence.send_replace(());
+    make_useless(&address, &first).await;
     let error = counters.take(&counts, 1).await.unwrap_err();
     assert_eq!(error.kind(), CountersErrorKind::Unavailable);
     for left in [99, 98] {
@@ -86,19 +83,16 @@ async fn a_connection_that_goes_silent_is_left_for_another_one() {
 }
 
 #[tokio::test]
+async fn a_connection_that_goes_silent_is_left_for_another_one() {
+    assert_left(async |address, _| {
+        address.silence.send_replace(());
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_server_that_has_become_a_replica_is_left_for_its_successor() {
-    if is_absent() {
-        return;
-    }
-    let (first, second) = (Server::start([]).await, Server::start([]).await);
-    let address = Address::of(&first).await;
-    let (counters, counts) = (address.counters().await, counts());
-    counters.take(&counts, 1).await.unwrap();
-    make_replica(&first).await;
-    address.leads_to(&second);
-    let error = counters.take(&counts, 1).await.unwrap_err();
-    assert_eq!(error.kind(), CountersErrorKind::Unavailable);
-    assert_eq!(counters.take(&counts, 1).await.unwrap().left()[0].remaining, 99);
+    assert_left(async |_, server| make_replica(server).await).await;
 }
 
 #[tokio::test]
