@@ -97,7 +97,8 @@
 //!
 //! A call is decided once, by its headers, before its first message. A stream that has begun continues after its key was revoked, as the
 //! [limits](super::security#limits) state. Where that matters, end streams after a while, so that clients call again, or call
-//! [`Principal::recheck`](crate::Principal::recheck) before a message that must not reach a former customer.
+//! [`Principal::recheck`](crate::Principal::recheck) before a message that must not reach a former customer. A stream is one request in the
+//! [usage](crate::usage#what-is-counted) of its key, and each rejection that it makes into a `Status` counts.
 //!
 //! Related: REST and gRPC on one port in `examples/mixed.rs`, clients with a key in a file in [`client`](crate::client), and the complete
 //! server in `examples/grpc.rs`.

@@ -76,7 +76,8 @@ pub struct UsageCount {
     pub requests: u64,
     /// The number of these that a limit rejected.
     pub limited: u64,
-    /// The number of these that were rejected otherwise, such as for a missing scope.
+    /// The number of these that were rejected otherwise, such as for a missing scope. A stream that makes [several
+    /// rejections](crate::usage#what-is-counted) counts as often.
     pub forbidden: u64,
     /// The requests by route, as far as they are [counted](crate::count_routes).
     pub routes: BTreeMap<Box<str>, u64>,

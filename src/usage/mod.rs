@@ -15,8 +15,8 @@
 //!
 //! A rejection counts when it becomes a response, be it by a layer or by a handler that returns [`Principal::reject`](crate::Principal::reject)
 //! or [`Principal::require`](crate::Principal::require). A handler that makes several rejections of one request into responses or gRPC
-//! statuses counts each. Other outcomes are unknown: a request that a handler fails to answer, that has no route or whose client hangs up
-//! was served.
+//! statuses counts each, as does a stream that sends one for each message: `forbidden` may then be more than `requests`. Other outcomes are
+//! unknown: a request that a handler fails to answer, that has no route or whose client hangs up was served.
 //!
 //! A request that is rejected on another day than it was admitted counts on each as what it was there: the first day has one served too
 //! many, the other one too few. A bill subtracts the sums of its whole period: then only its first and its last midnight can err.

@@ -70,7 +70,8 @@ pub struct UsageLine {
     pub requests: u64,
     /// The number of these that a limit rejected.
     pub limited: u64,
-    /// The number of these that were rejected otherwise, such as for a missing scope.
+    /// The number of these that were rejected otherwise, such as for a missing scope. A stream that makes [several
+    /// rejections](crate::usage#what-is-counted) counts as often.
     pub forbidden: u64,
 }
 
