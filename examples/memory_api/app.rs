@@ -34,20 +34,27 @@ pub(crate) fn app(
         .route("/v1/query", post(memories::query).route_layer(RequireScopeLayer::new(memories::READ.clone())))
         .with_state(memories::Memories::default());
 
+    let usage = Router::new()
+        .route("/v1/usage", get(usage::current))
+        .route("/v1/usage/history", get(usage::history))
+        .route_layer(RequireScopeLayer::scope("read")?)
+        .with_state(keys.clone());
+
     let account = Router::new()
         .route("/v1/account/api-keys", get(api_keys::list).post(api_keys::create))
         .route("/v1/account/api-keys/{id}", delete(api_keys::revoke))
         .route_layer(RequireScopeLayer::new(api_keys::MANAGE.clone()))
-        .route("/v1/usage", get(usage::current).route_layer(RequireScopeLayer::scope("read")?))
-        .route("/v1/usage/history", get(usage::history).route_layer(RequireScopeLayer::scope("read")?))
+        .method_not_allowed_fallback(api_error::method_not_allowed)
         .with_state(keys.clone());
 
     let guarded = memories
-        .merge(account)
+        .merge(usage)
         .fallback(api_error::not_found)
         .method_not_allowed_fallback(api_error::method_not_allowed)
-        // A request passes these from the last to the first: a key is counted after it is admitted.
         .layer(LimitLayer::new().default_limits(Limits::new([limit])?).without_headers())
+        // Outside of the limit, so that past it too a key that has leaked can be revoked.
+        .merge(account)
+        // A request passes the layers from the last to the first: a key is counted after it is admitted.
         .layer(AuthenticateLayer::new(authenticator));
 
     let desk = Desk { owners: store, keys: keys.acting_as("signup"), everything: Scopes::new(["admin"])? };

@@ -20,18 +20,20 @@ pub(crate) fn app(
     address: &str,
 ) -> Result<Router, ConfigError> {
     let requests = limit.requests();
+    let limits = LimitLayer::new().default_limits(Limits::new([limit])?);
     let authenticator = access::authenticator(store.clone(), environment, usage)?;
     let pages = pages::developer_console(store.clone(), &authenticator, address)?;
     let api = Router::new()
         .route("/memory", post(memories::remember))
         .route("/memory/{id}", get(memories::recall))
         .with_state(memories::Memories::default())
-        .nest("/console", access::console(store)?)
         .fallback(api_error::not_found)
         .method_not_allowed_fallback(api_error::method_not_allowed)
+        .layer(limits.clone())
+        // Free, so that past the limit too a key that has leaked can be deleted.
+        .nest("/console", access::console(store)?.layer(limits.cost(|_| 0)))
         .layer(DefaultBodyLimit::max(64 * 1024))
-        // A request passes these from the last to the first: a key is counted after it is admitted.
-        .layer(LimitLayer::new().default_limits(Limits::new([limit])?))
+        // A request passes the layers from the last to the first: a key is counted after it is admitted.
         .layer(AuthenticateLayer::new(authenticator))
         .layer(map_response_with_state(requests, say_none));
     // The pages are beside these layers: a browser has no key, but a session.

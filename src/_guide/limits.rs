@@ -123,6 +123,12 @@
 //!
 //! # Mistakes that are easy to make
 //!
+//! A layer around the routes on which customers manage keys lets an attacker with a leaked key use up the limit, and its owner cannot
+//! revoke it. Nest them outside of the layer, or let a clone of it [cost](crate::LimitLayer::cost) 0 there. The store bounds them all the
+//! same: management has [connections of its own](super::operations#connections-and-pgbouncer), two for lists and two for changes, and
+//! further requests wait in a short queue or get 503. So a flood of them slows the management of other customers, and no admission. Where
+//! that is too much, give these routes a layer of their own, in which `DELETE` costs 0.
+//!
 //! Where customers create keys themselves, a limit by key is one that they can multiply: let the owner share it (`/owner`), or the organization
 //! (`/organization`) where they also create projects, of which each is an owner.
 //!

@@ -26,7 +26,7 @@
 //!
 //! `examples/memory_api/app.rs`. Two routes need no key, so they are merged outside the layer, which needs no list of public paths. Keys and
 //! scopes are checked before a handler reads the body: the documented commands post JSON without its content type, and a client without a key
-//! learns nothing about bodies.
+//! learns nothing about bodies. Keys are managed outside of the limit: past it too, an owner can revoke a key that leaked.
 //!
 #![doc = concat!("```ignore\n", include_str!("../../examples/memory_api/app.rs"), "```")]
 //!

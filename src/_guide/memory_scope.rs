@@ -23,7 +23,7 @@
 //!
 //! `examples/memory_scope/app.rs`. Layers around the whole router cover unknown paths as well, so that a client without a key gets the same
 //! 401 there. The limits are inside the layer that admits a key, so unknown clients use up no key's allowance; a response to
-//! those has headers without one.
+//! those has headers without one. The routes of the console are free: past its limit too, an owner can delete a key that leaked.
 //!
 #![doc = concat!("```ignore\n", include_str!("../../examples/memory_scope/app.rs"), "```")]
 //!

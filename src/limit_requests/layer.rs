@@ -19,6 +19,9 @@ use crate::reject::RequestHead;
 /// It belongs inside an [`AuthenticateLayer`](crate::AuthenticateLayer), outside of what it protects. See the [module](super) for an
 /// example.
 ///
+/// Leave the routes on which customers manage their keys outside of it, or let them [cost](Self::cost) 0. Otherwise, an attacker with a
+/// leaked key uses up the limit, and its owner [cannot revoke it](crate::_guide::limits#mistakes-that-are-easy-to-make).
+///
 /// Clones count together, and so do all services that a layer is added to: create one layer for a service, and clone it. A request that
 /// passes two clones is counted by both.
 #[derive(Debug, Clone)]
@@ -85,7 +88,8 @@ impl LimitLayer {
     /// let app: Router = Router::new()
     ///     .route("/notes", get(async || "[]").layer(limits.clone()))
     ///     .route("/export", post(async || "…").layer(limits.clone().cost(|_| 10)))
-    ///     .route("/usage", get(async || "0")); // not counted
+    ///     .route("/usage", get(async || "0").layer(limits.cost(|_| 0))) // not counted, with headers
+    ///     .route("/keys", get(async || "[]")); // not counted
     /// # }
     /// ```
     #[must_use]

@@ -241,6 +241,12 @@ async fn past_the_limit_a_key_has_to_wait_and_others_have_not() {
     // Rejected memories were not kept.
     let made = data(&ask(Method::POST, &url, Some(other), body).await, StatusCode::CREATED);
     assert_eq!(made["id"], "mem_2");
+    // It can still manage keys: an attacker that uses up the limit keeps no leaked one.
+    let answer = call(&server, other, Method::GET, "/v1/memories", &Value::Null).await;
+    assert_rejected(&answer, StatusCode::TOO_MANY_REQUESTS, "RATE_LIMIT_EXCEEDED");
+    let path = format!("{KEYS}/key_memory_api_test");
+    data(&call(&server, other, Method::DELETE, &path, &Value::Null).await, StatusCode::OK);
+    assert_rejected(&get(&url, Some(key)).await, StatusCode::UNAUTHORIZED, "API_KEY_DISABLED");
     // An invalid key gets 401 beyond any limit, and open routes stay open.
     for _ in 0..5 {
         let answer = ask(Method::POST, &url, Some("unknown"), "").await;

@@ -6,7 +6,7 @@ use http::{Method, StatusCode};
 use tempfile::tempdir;
 use tower_api_key::Environment;
 
-use super::MEMORY;
+use super::{MEMORY, console};
 use crate::client::{Answer, ask};
 use crate::foreign;
 use crate::server::Server;
@@ -28,23 +28,25 @@ async fn each_response_has_the_remaining_allowance() {
     let server = Server::start("memory_scope", folder.path()).await;
     let key = Some(server.key("test_key"));
     let mut left = 60;
-    for (method, path, body, status) in [
-        (Method::POST, "/memory", MEMORY, 201),
-        (Method::GET, "/memory/mem_1", "", 200),
-        (Method::GET, "/memory/mem_9", "", 404),
-        (Method::GET, "/elsewhere", "", 404),
-        (Method::PUT, "/memory", "", 405),
-        (Method::POST, "/memory", "{...}", 400),
-        (Method::GET, "/console/keys", "", 200),
-        (Method::DELETE, "/console/keys/unknown", "", 404),
+    for (method, path, body, status, cost) in [
+        (Method::POST, "/memory", MEMORY, 201, 1),
+        (Method::GET, "/memory/mem_1", "", 200, 1),
+        (Method::GET, "/memory/mem_9", "", 404, 1),
+        (Method::GET, "/elsewhere", "", 404, 1),
+        (Method::PUT, "/memory", "", 405, 1),
+        (Method::POST, "/memory", "{...}", 400, 1),
+        (Method::GET, "/console/keys", "", 200, 0),
+        (Method::DELETE, "/console/keys/unknown", "", 404, 0),
+        (Method::GET, "/console/unknown", "", 404, 0),
     ] {
         let before = now();
         let answer = ask(method, &server.url(path), key, body).await;
         assert_eq!(answer.status.as_u16(), status, "{path}");
         let (limit, remaining, reset) = said(&answer);
-        left -= 1;
+        left -= cost;
         // One second restores one request.
-        assert!(limit == 60 && (left..60).contains(&remaining), "{remaining} instead of {left} of {limit}");
+        assert!(limit == 60 && (left..=60).contains(&remaining), "{remaining} instead of {left} of {limit}");
+        assert!(cost == 0 || remaining < 60, "{path}");
         assert!((before..=now() + 61).contains(&reset), "{reset}");
         left = remaining;
     }
@@ -63,6 +65,7 @@ async fn past_the_limit_a_key_has_to_wait_and_others_have_not() {
     let other = foreign::add(folder.path(), "sk", Environment::Test, "").await;
     let server = Server::start_with("memory_scope", folder.path(), &[("RATE_LIMIT", "1")]).await;
     let (url, key) = (server.url("/memory"), Some(server.key("test_key")));
+    let leaked = console::create(&server, r#"{"name": "Leaked"}"#).await;
     assert_eq!(ask(Method::POST, &url, key, MEMORY).await.status, StatusCode::CREATED);
 
     let answer = ask(Method::POST, &url, key, MEMORY).await;
@@ -73,6 +76,11 @@ async fn past_the_limit_a_key_has_to_wait_and_others_have_not() {
     assert!((now()..=now() + 61).contains(&reset), "{reset}");
     let wait: u64 = answer.headers["retry-after"].to_str().unwrap().parse().unwrap();
     assert!((1..=60).contains(&wait), "{wait}");
+
+    // It can still manage keys: an attacker that uses up the limit keeps no leaked one.
+    let answer = ask(Method::DELETE, &server.url(&format!("/console/keys/{}", leaked.id)), key, "").await;
+    assert_eq!((answer.status, said(&answer).1), (StatusCode::NO_CONTENT, 0));
+    assert_eq!(ask(Method::POST, &url, Some(&leaked.text), MEMORY).await.status, StatusCode::UNAUTHORIZED);
 
     let answer = ask(Method::POST, &url, Some(&other), MEMORY).await;
     assert_eq!((answer.status, said(&answer).1), (StatusCode::CREATED, 0));

@@ -147,8 +147,9 @@ fn app(store: SqliteStore, usage: Usage, per_minute: u64) -> Result<Router, Erro
     Ok(notes
         .route_layer(RequireScopeLayer::rules(rules)) // auth
         .with_state(app.clone())
-        .nest("/v1/account", manage) // auth
         .layer(LimitLayer::new().default_limits(Limits::new([limit])?)) // auth
+        // Outside of the limit, so that past it too a key that has leaked can be revoked.
+        .nest("/v1/account", manage) // auth
         .layer(AuthenticateLayer::new(authenticator)) // auth
         .merge(open.with_state(app))
         .route("/openapi.json", get(async || Json(api)))
