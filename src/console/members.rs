@@ -13,6 +13,7 @@ use super::shared::{Shared, SharedState, Visitor};
 use super::signed_in::Role;
 use super::words::short;
 use crate::backend::{KeyStore, OwnerStore, Subject};
+use crate::limit::Plan;
 use crate::manage::{KeyManager, ManageError, ManageErrorKind};
 use crate::owner::{Organization, Owner};
 use crate::scope::Scopes;
@@ -22,6 +23,7 @@ const MEMBERS: usize = 10;
 const PROJECTS: usize = 20;
 /// Most characters of scopes in a form that is shown again.
 const MOST_SCOPES: usize = 4_000;
+const CHANGED_PLAN: &str = "The plan of the organization was changed since the form was opened: see which it is, and save yours again to replace it";
 /// Without it, the operator, who may be the last one, would be locked out.
 const OWN: &str = "You have signed in as this member: another operator has to make this change";
 
@@ -66,6 +68,13 @@ struct Found {
     next_member: Option<String>,
     next_project: Option<String>,
     form: MemberForm,
+}
+
+impl Found {
+    /// Returns the plan that the organization has, with which its form is sent.
+    fn plan_before(&self) -> &str {
+        plan_name(&self.organization)
+    }
 }
 
 /// The fields of the form of a member.
@@ -125,6 +134,11 @@ pub(super) async fn show<S: KeyStore + OwnerStore + Clone>(
     Ok(render(StatusCode::OK, &page))
 }
 
+/// Returns the name of the plan of an organization; an empty text if it has none.
+fn plan_name(organization: &Organization) -> &str {
+    organization.plan.as_ref().map(Plan::name).unwrap_or_default()
+}
+
 /// Returns the query of a page of an organization, with another field.
 fn query(organization: &str, name: &str, text: &str) -> String {
     format!("organization={}&{name}={}", encode(organization), encode(text))
@@ -163,10 +177,11 @@ async fn find<S: KeyStore + OwnerStore>(
     let next_project = projects.last().filter(|_| more).map(|last| query(id, "after_project", &last.id));
     let projects = projects.iter().map(|own| short(&own.id)).collect();
     let form = form(manager, id, fields, rejected).await?;
-    let plan = match (rejected, &organization.plan) {
-        (Some(Rejected::Plan), _) => fields.shown("plan").to_owned(),
-        (_, plan) => plan.as_ref().map(|plan| plan.name().to_owned()).unwrap_or_default(),
+    let plan = match rejected {
+        Some(Rejected::Plan) => fields.shown("plan"),
+        _ => plan_name(&organization),
     };
+    let plan = plan.to_owned();
     let query = format!("organization={}", encode(id));
     Ok(Some(Found { organization, members, projects, plan, query, next_member, next_project, form }))
 }
@@ -321,21 +336,28 @@ pub(super) async fn delete_project<S: KeyStore + OwnerStore + Clone>(
     respond(&shared, &visitor, &fields, Rejected::Deletion, deleted).await
 }
 
-/// Sets the plan of an organization, or removes it by an empty name.
+/// Sets the plan of an organization, or removes it by an empty name, if it has the plan that the form has shown, or already that which it sets. A
+/// change that comes between the read and this one is not seen.
 pub(super) async fn set_plan<S: KeyStore + OwnerStore + Clone>(
     State(shared): SharedState<S>,
     mut visitor: Visitor,
     fields: Fields,
 ) -> response::Result<Response> {
     visitor.check_is_operator()?;
+    let organization =
+        shared.manager.organization(fields.text("organization")).await.map_err(Problem::from)?;
     let manager = authorize(&shared, &mut visitor, &fields).await?;
-    match fields.plan() {
-        Ok(plan) => {
-            let set = manager.set_organization_plan(fields.text("organization"), plan).await;
-            respond(&shared, &visitor, &fields, Rejected::Plan, set).await
-        }
-        Err(error) => invalid(&shared, &visitor, &fields, Rejected::Plan, vec![error]).await,
+    let plan = match fields.plan() {
+        Ok(plan) => plan,
+        Err(error) => return invalid(&shared, &visitor, &fields, Rejected::Plan, vec![error]).await,
+    };
+    let expected = [fields.text("plan_before"), fields.text("plan")];
+    if organization.is_some_and(|own| !expected.contains(&plan_name(&own))) {
+        let errors = vec![CHANGED_PLAN.to_owned()];
+        return rejected(&shared, &visitor, &fields, Rejected::Plan, StatusCode::CONFLICT, errors).await;
     }
+    let set = manager.set_organization_plan(fields.text("organization"), plan).await;
+    respond(&shared, &visitor, &fields, Rejected::Plan, set).await
 }
 
 async fn respond<S: KeyStore + OwnerStore>(
@@ -352,7 +374,6 @@ async fn respond<S: KeyStore + OwnerStore>(
     }
 }
 
-/// Shows what is wrong with a form, as it was sent.
 async fn invalid<S: KeyStore + OwnerStore>(
     shared: &Shared<S>,
     visitor: &Visitor,
@@ -360,7 +381,19 @@ async fn invalid<S: KeyStore + OwnerStore>(
     form: Rejected,
     errors: Vec<String>,
 ) -> response::Result<Response> {
+    rejected(shared, visitor, fields, form, StatusCode::UNPROCESSABLE_ENTITY, errors).await
+}
+
+/// Shows what is wrong with a form, as it was sent.
+async fn rejected<S: KeyStore + OwnerStore>(
+    shared: &Shared<S>,
+    visitor: &Visitor,
+    fields: &Fields,
+    form: Rejected,
+    status: StatusCode,
+    errors: Vec<String>,
+) -> response::Result<Response> {
     let found = find(&shared.manager, fields, Some(form)).await?;
     let page = MembersPage { shell: visitor.shell(shared), fields, errors, found, rejected: Some(form) };
-    Ok(render(StatusCode::UNPROCESSABLE_ENTITY, &page))
+    Ok(render(status, &page))
 }

@@ -71,7 +71,8 @@
 //! session cookie needs `SameSite=Lax` or `Strict` beside that. A response of the application to a request without a session, such as a redirect to
 //! its login page, stays as it is; after a form, browsers follow such a redirect within the origin only (`form-action 'self'`).
 //!
-//! A form changes nothing once another visitor is signed in than the one that it was made for.
+//! A form changes nothing once another visitor is signed in than the one that it was made for. Nor does one of limits or of a plan that were changed
+//! since it was opened: it is shown again, with 409.
 //!
 //! A form to create or to replace a key works once: if it is sent again, also to another node, the answer says that the key exists, and its text
 //! cannot be shown again.

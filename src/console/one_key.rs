@@ -18,6 +18,7 @@ use super::shared::{Shared, SharedState, Visitor};
 use super::view::{Id, View};
 use crate::backend::{KeyStore, KeyUpdate};
 use crate::key::KeyId;
+use crate::limit::{Limits, Plan};
 use crate::manage::ManageError;
 use crate::record::Record;
 use crate::scope::Scopes;
@@ -26,6 +27,7 @@ use crate::scope::Scopes;
 const LABELS: usize = 10;
 /// Most characters of limits in a form that is shown again: those of eight.
 const MOST_LIMITS: usize = 1_000;
+const CHANGED_LIMITS: &str = "The limits or the plan of the key were changed since the form was opened: see what they are, and save yours again to replace them";
 /// Empty fields for further labels.
 const FURTHER_LABELS: usize = 2;
 
@@ -41,6 +43,8 @@ struct KeyPage<'a> {
     /// The fields of the form of limits.
     limits: &'a str,
     plan: &'a str,
+    /// Tells the limits and the plan that the key has from others.
+    limits_before: String,
     errors: Vec<String>,
 }
 
@@ -121,7 +125,11 @@ fn page<S: KeyStore + Clone>(
     let notice = notice(done, &key, &shell.lease);
     let (own_limits, own_plan) = (key.own_limits.clone(), key.own_plan.clone());
     let (limits, plan) = limits.unwrap_or((&own_limits, &own_plan));
-    render(status, &KeyPage { shell, key, groups, notice, labels_before, limits, plan, errors })
+    let limits_before = mark_of_limits(&record.limits, record.plan.as_ref());
+    render(
+        status,
+        &KeyPage { shell, key, groups, notice, labels_before, limits, plan, limits_before, errors },
+    )
 }
 
 /// Returns from the address of a form to the page of its key, for a reload after an error.
@@ -250,7 +258,13 @@ fn mark(name: &str, value: &str) -> String {
     once::mark(&format!("{}\0{}", line(name), line(value)))
 }
 
-/// Sets the limits and the plan of a key, for an operator.
+/// Tells the limits and the plan of a key itself from others.
+fn mark_of_limits(limits: &Limits, plan: Option<&Plan>) -> String {
+    once::mark(&format!("{limits}\0{}", plan.map(Plan::name).unwrap_or_default()))
+}
+
+/// Sets the limits and the plan of a key, for an operator, if they are as the form has shown them, or already as it sets them. A change that comes
+/// between the read and this one is not seen.
 pub(super) async fn limit<S: KeyStore + Clone>(
     State(shared): SharedState<S>,
     mut visitor: Visitor,
@@ -260,7 +274,14 @@ pub(super) async fn limit<S: KeyStore + Clone>(
     visitor.check_is_operator()?;
     let record = visitor.keys(&shared).get(&id).await.map_err(Problem::from)?;
     let keys = visitor.authorize_again(&shared, fields.visitor()).await?;
+    let current = mark_of_limits(&record.limits, record.plan.as_ref());
     let (status, errors) = match (fields.limits(), fields.plan()) {
+        (Ok(limits), Ok(plan))
+            if fields.text("limits_before") != current
+                && mark_of_limits(&limits, plan.as_ref()) != current =>
+        {
+            (StatusCode::CONFLICT, vec![CHANGED_LIMITS.to_owned()])
+        }
         (Ok(limits), Ok(plan)) => {
             let update = KeyUpdate { plan: Some(plan), ..KeyUpdate::new().limits(limits) };
             match keys.update(&id, update).await {

@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::response::{self, Response};
 
 use super::fields::{Fields, Filters, start};
+use super::once;
 use super::page::{Problem, Shell, redirect, render};
 use super::shared::{Shared, SharedState, Visitor};
 use super::view::in_words;
@@ -40,8 +41,8 @@ struct Row {
 /// The fields of the form of a plan.
 #[derive(Default)]
 struct PlanForm {
-    /// Whether it changes a plan.
-    changes: bool,
+    /// The mark of the plan that it changes. Empty if it adds one.
+    before: String,
     name: String,
     limits: String,
 }
@@ -50,21 +51,29 @@ impl PlanForm {
     /// Returns the form as it was sent.
     fn sent(fields: &Fields) -> Self {
         Self {
-            changes: is_change(fields),
+            before: fields.shown("before").to_owned(),
             name: fields.shown("plan").to_owned(),
             limits: start(fields.text("limits"), MOST_LIMITS).to_owned(),
         }
     }
 
     fn of(plan: &Plan) -> Self {
-        let limits = plan.limits().map(Limits::to_string).unwrap_or_default();
-        Self { changes: true, name: plan.name().to_owned(), limits }
+        Self { before: mark(plan), name: plan.name().to_owned(), limits: limits_of(plan) }
+    }
+
+    /// Returns whether it changes a plan, and adds none.
+    fn changes(&self) -> bool {
+        !self.before.is_empty()
     }
 }
 
-/// Returns whether a form changes a plan, and adds none.
-fn is_change(fields: &Fields) -> bool {
-    fields.text("change") == "yes"
+fn limits_of(plan: &Plan) -> String {
+    plan.limits().map(Limits::to_string).unwrap_or_default()
+}
+
+/// Tells the limits of a plan from others.
+fn mark(plan: &Plan) -> String {
+    once::mark(&limits_of(plan))
 }
 
 pub(super) async fn show<S: KeyStore + PlanStore + Clone>(
@@ -103,7 +112,8 @@ async fn page<S: KeyStore + PlanStore>(
     Ok(render(status, &PlansPage { shell: visitor.shell(shared), plans, next, form, errors }))
 }
 
-/// Adds a plan, or changes the limits of one.
+/// Adds a plan, or changes the limits of one, if they are as the form has shown them, or already as it sets them. A change that comes between the
+/// read and this one is not seen.
 pub(super) async fn put<S: KeyStore + PlanStore + Clone>(
     State(shared): SharedState<S>,
     mut visitor: Visitor,
@@ -111,27 +121,44 @@ pub(super) async fn put<S: KeyStore + PlanStore + Clone>(
 ) -> response::Result<Response> {
     visitor.check_is_operator()?;
     let (limits, plan) = (fields.limits(), fields.plan());
-    let is_known = match &plan {
-        Ok(Some(plan)) => shared.manager.plan(plan.name()).await.map_err(Problem::from)?.is_some(),
-        _ => false,
+    let known = match &plan {
+        Ok(Some(plan)) => shared.manager.plan(plan.name()).await.map_err(Problem::from)?,
+        _ => None,
     };
+    let mut form = PlanForm::sent(&fields);
     let manager = visitor.authorize_again(&shared, fields.visitor()).await?.into_manager();
     let manager = manager.map_err(Problem::from)?;
-    let errors = match (plan, limits) {
-        (Ok(None), _) => vec!["Plan: name one".to_owned()],
-        (Ok(Some(_)), Ok(_)) if is_known && !is_change(&fields) => {
-            vec!["There is a plan of this name already: change it in the list".to_owned()]
+    let invalid = StatusCode::UNPROCESSABLE_ENTITY;
+    let (status, errors) = match (plan, limits, &known) {
+        (Ok(None), ..) => (invalid, vec!["Plan: name one".to_owned()]),
+        (Ok(Some(_)), Ok(_), Some(_)) if !form.changes() => {
+            (invalid, vec!["There is a plan of this name already: change it in the list".to_owned()])
         }
-        (Ok(Some(_)), Ok(_)) if !is_known && is_change(&fields) => {
-            vec!["The plan was deleted meanwhile".to_owned()]
+        (Ok(Some(_)), Ok(_), None) if form.changes() => {
+            (invalid, vec!["The plan was deleted meanwhile".to_owned()])
         }
-        (Ok(Some(plan)), Ok(limits)) => {
+        (Ok(Some(_)), Ok(limits), Some(known))
+            if form.before != mark(known) && known.limits() != Some(&limits) =>
+        {
+            form.before = mark(known);
+            (StatusCode::CONFLICT, vec![changed(known)])
+        }
+        (Ok(Some(plan)), Ok(limits), _) => {
             manager.put_plan(&plan.with_limits(limits)).await.map_err(Problem::from)?;
             return Ok(redirect("../plans"));
         }
-        (plan, limits) => plan.err().into_iter().chain(limits.err()).collect(),
+        (plan, limits, _) => (invalid, plan.err().into_iter().chain(limits.err()).collect()),
     };
-    page(&shared, &visitor, "", PlanForm::sent(&fields), StatusCode::UNPROCESSABLE_ENTITY, errors).await
+    page(&shared, &visitor, "", form, status, errors).await
+}
+
+/// Says that another change was made since a form was opened.
+fn changed(plan: &Plan) -> String {
+    let limits = Some(limits_of(plan)).filter(|limits| !limits.is_empty());
+    let limits = limits.as_deref().unwrap_or("none");
+    format!(
+        "The plan was changed since the form was opened. Its limits are now: {limits}. Look at them, and send the form again"
+    )
 }
 
 /// Deletes a plan once its name was typed.
@@ -148,20 +175,23 @@ pub(super) async fn delete<S: KeyStore + PlanStore + Clone>(
     let Some(plan) = plan else { return Err(no_plan().into()) };
     let manager = visitor.authorize_again(&shared, fields.visitor()).await?.into_manager();
     let manager = manager.map_err(Problem::from)?;
-    let (status, error) = if fields.text("confirmation") == plan.name() {
+    let (status, error) = if fields.text("before") != mark(&plan) {
+        (StatusCode::CONFLICT, changed(&plan))
+    } else if fields.text("confirmation") == plan.name() {
         match manager.delete_plan(plan.name()).await {
             Ok(()) => return Ok(redirect("../plans")),
             Err(error) if error.kind() == ManageErrorKind::NotFound => return Err(no_plan().into()),
             Err(error) if error.kind() == ManageErrorKind::Conflict => (
                 StatusCode::CONFLICT,
-                "A key, an organization or a user has the plan: give each another one, or none, before",
+                "A key, an organization or a user has the plan: give each another one, or none, before"
+                    .to_owned(),
             ),
             Err(error) => return Err(Problem::from(error).into()),
         }
     } else {
-        (StatusCode::UNPROCESSABLE_ENTITY, "Type the name of the plan exactly")
+        (StatusCode::UNPROCESSABLE_ENTITY, "Type the name of the plan exactly".to_owned())
     };
-    page(&shared, &visitor, "", PlanForm::of(&plan), status, vec![error.to_owned()]).await
+    page(&shared, &visitor, "", PlanForm::of(&plan), status, vec![error]).await
 }
 
 fn no_plan() -> Problem {

@@ -271,15 +271,20 @@ async fn an_operator_sets_the_limits_and_the_plan_of_a_key_and_a_customer_does_n
         |key: &Record| (key.limits.to_string(), key.plan.as_ref().map(|plan| plan.name().to_owned()));
     assert_eq!(limits(&key().await), ("daily=7/day".to_owned(), Some("free".to_owned())));
 
-    let (path, form) = (format!("/keys/{}", key().await.id), format!("/keys/{}/limits", key().await.id));
+    let id = key().await.id;
+    let (path, form) = (format!("/keys/{id}"), format!("/keys/{id}/limits"));
     let page = ops.get(&path).await;
     assert_eq!((&*page.field("limits"), &*page.field("plan")), ("daily=7/day", "free"));
+    let send = async |before: &str, limits: &str, plan: &str| {
+        ops.post(&form, &[("limits_before", before), ("limits", limits), ("plan", plan)]).await
+    };
+    let before = page.field("limits_before");
     for (limits, plan, says) in [
         ("a=1/1s a=2/1s", "", "Limits: two limits"),
         ("", "gold", "Plan: no plan with this name"),
         ("x", "Gold", "Limits: a limit must have the form"),
     ] {
-        let wrong = ops.post(&form, &[("limits", limits), ("plan", plan)]).await;
+        let wrong = send(&before, limits, plan).await;
         assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY, "{limits} {plan}");
         assert!(
             wrong.has(says) && wrong.field("limits") == limits && wrong.field("plan") == plan,
@@ -295,10 +300,25 @@ async fn an_operator_sets_the_limits_and_the_plan_of_a_key_and_a_customer_does_n
     create(&ann, &[("expires", "never"), ("limits", "daily=9/day"), ("plan", "free")]).await;
     let own: Vec<_> = world.all().await.iter().map(limits).collect();
     assert!(own.len() == 2 && own.contains(&(String::new(), None)), "{own:?}");
-    assert_eq!(
-        ops.post(&form, &[("limits", ""), ("plan", "")]).await.location(),
-        format!("..{}?done=saved", &path[5..])
-    );
+    // Another operator changes the plan, and then the limits, while the form is open.
+    for (update, now) in [
+        (KeyUpdate::new().without_plan(), ("daily=7/day", None)),
+        (KeyUpdate::new().limits("daily=8/day".parse().unwrap()), ("daily=8/day", None)),
+    ] {
+        let before = ops.get(&path).await.field("limits_before");
+        world.manager.update(&id, update).await.unwrap();
+        let late = send(&before, "burst=1/1s", "").await;
+        assert_eq!(late.status, StatusCode::CONFLICT);
+        assert!(late.has("were changed since the form was opened"), "{}", late.html);
+        assert_eq!((&*late.field("limits"), &*late.field("plan")), ("burst=1/1s", ""));
+        assert_eq!(limits(&world.manager.get(&id).await.unwrap()), (now.0.to_owned(), now.1));
+        send(&before, now.0, "").await.location();
+    }
+    let late = ops.post(&form, &[("limits", ""), ("plan", "")]).await;
+    assert_eq!(late.status, StatusCode::CONFLICT, "a form that does not say what it has shown");
+    // Sent again from the page that shows the change.
+    let saved = send(&late.field("limits_before"), "", "").await;
+    assert_eq!(saved.location(), format!("..{}?done=saved", &path[5..]));
     assert!(world.all().await.iter().all(|key| limits(key) == (String::new(), None)));
 }
 

@@ -211,7 +211,13 @@ async fn an_operator_sets_the_plan_of_an_organization() {
     let staff = Staff::new().await;
     let ops = staff.as_user("ops");
     staff.manager.put_plan(&Plan::new("paid", "burst=9/60s".parse().unwrap()).unwrap()).await.unwrap();
-    let set = async |plan: &str| ops.post("/members/plan", &[("organization", "acme"), ("plan", plan)]).await;
+    let set_over = async |before: &str, plan: &str| {
+        ops.post("/members/plan", &[("organization", "acme"), ("plan_before", before), ("plan", plan)]).await
+    };
+    let set = async |plan: &str| {
+        let before = ops.get("/members?organization=acme").await.field("plan_before");
+        set_over(&before, plan).await
+    };
     let plan = async || staff.manager.organization("acme").await.unwrap().unwrap().plan;
     assert!(ops.get("/members?organization=acme").await.has("The organization has no plan."));
     assert_eq!(set("paid").await.location(), "../members?organization=acme");
@@ -226,7 +232,15 @@ async fn an_operator_sets_the_plan_of_an_organization() {
         assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
         assert!(wrong.has(says) && wrong.field("plan") == name, "{}", wrong.html);
     }
-    assert_eq!(plan().await.unwrap().name(), "paid");
+    // By forms that were opened before.
+    for before in ["", "free"] {
+        let late = set_over(before, "").await;
+        assert_eq!(late.status, StatusCode::CONFLICT);
+        assert!(late.has("The plan of the organization was changed"), "{}", late.html);
+        assert_eq!((&*late.field("plan_before"), &*late.field("plan")), ("paid", ""));
+        set_over(before, "paid").await.location();
+        assert_eq!(plan().await.unwrap().name(), "paid");
+    }
     set("").await.location();
     assert_eq!(plan().await, None);
     let unknown = ops.post("/members/plan", &[("organization", "unknown"), ("plan", "paid")]).await;

@@ -13,8 +13,8 @@ async fn an_operator_adds_changes_and_deletes_plans() {
     let ops = world.operators();
     assert!(ops.get("/keys").await.has(r#"href="./plans""#));
     assert!(ops.get("/plans").await.has("No plans to show."));
-    let put_as = async |change: &str, plan: &str, limits: &str| {
-        ops.post("/plans/put", &[("change", change), ("plan", plan), ("limits", limits)]).await
+    let put_as = async |before: &str, plan: &str, limits: &str| {
+        ops.post("/plans/put", &[("before", before), ("plan", plan), ("limits", limits)]).await
     };
     let put = async |plan: &str, limits: &str| put_as("", plan, limits).await;
     let limits = async |plan: &str| {
@@ -48,14 +48,33 @@ async fn an_operator_adds_changes_and_deletes_plans() {
     assert_eq!(limits("paid").await.unwrap(), "burst=9/60s monthly=50000/month/organization");
 
     let form = ops.get("/plans?plan=paid").await;
-    assert_eq!((form.field("change"), form.field("limits")), ("yes".into(), limits("paid").await.unwrap()));
-    put_as("yes", "paid", "burst=10/60s").await.location();
+    assert_eq!(form.field("limits"), limits("paid").await.unwrap());
+    put_as(&form.field("before"), "paid", "burst=10/60s").await.location();
     assert_eq!(limits("paid").await.unwrap(), "burst=10/60s");
+    // By another form that was opened before, and again by the page that shows the change.
+    let late = put_as(&form.field("before"), "paid", "burst=11/60s").await;
+    assert_eq!(late.status, StatusCode::CONFLICT);
+    assert!(
+        late.has("was changed since the form was opened. Its limits are now: burst=10/60s"),
+        "{}",
+        late.html
+    );
+    assert_eq!(late.field("limits"), "burst=11/60s");
+    assert_eq!(limits("paid").await.unwrap(), "burst=10/60s");
+    put_as(&form.field("before"), "paid", "burst=10/60s").await.location();
+    put_as(&late.field("before"), "paid", "").await.location();
+    let form = ops.get("/plans?plan=paid").await;
+    put_as(&form.field("before"), "paid", "burst=10/60s").await.location();
 
     let key = world.key(NewKey::for_organization("acme").plan(Plan::named("paid").unwrap())).await;
-    let delete = async |confirmation: &str| {
-        ops.post("/plans/delete", &[("plan", "paid"), ("confirmation", confirmation)]).await
+    let delete_over = async |before: &str, confirmation: &str| {
+        let fields = [("before", before), ("plan", "paid"), ("confirmation", confirmation)];
+        ops.post("/plans/delete", &fields).await
     };
+    let late = delete_over(&form.field("before"), "paid").await;
+    assert!(late.status == StatusCode::CONFLICT && late.has("was changed since"), "{}", late.html);
+    let before = late.field("before");
+    let delete = async |confirmation: &str| delete_over(&before, confirmation).await;
     let in_use = delete("paid").await;
     assert_eq!(in_use.status, StatusCode::CONFLICT);
     assert!(in_use.has("A key, an organization or a user has the plan"), "{}", in_use.html);
@@ -95,7 +114,8 @@ async fn plans_are_listed_in_pages() {
 async fn only_operators_have_the_page_and_only_some_may_change_it() {
     let world = World::new().await;
     world.manager.put_plan(&Plan::new("free", "burst=1/1s".parse().unwrap()).unwrap()).await.unwrap();
-    let fields = [("change", "yes"), ("plan", "free"), ("limits", ""), ("confirmation", "free")];
+    let before = world.operators().get("/plans?plan=free").await.field("before");
+    let fields = [("before", &*before), ("plan", "free"), ("limits", ""), ("confirmation", "free")];
     let ann = world.portal("ann");
     assert!(!ann.get("/keys").await.has("plans"));
     for (browser, seen, status) in [
