@@ -214,6 +214,8 @@ pub(crate) enum PlanAction {
         limits: Vec<Limit>,
     },
     /// Give a plan to the keys of an organization and its projects, or of a user, that have none of their own.
+    ///
+    /// The database must have the organization or the user, which the application adds. Keys of other owners get plans by `create` and `update`.
     Assign {
         /// The name of the plan.
         #[arg(value_parser = Plan::named)]

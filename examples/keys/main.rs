@@ -116,7 +116,7 @@ async fn run<S: KeyStore + OwnerStore + PlanStore + UsageStore + AuditLog + Clon
             output::tell(&format!("{id} is updated."));
             Ok(())
         }
-        Command::Plans { action } => plans::run(&store, &manager, action, json).await,
+        Command::Plans { action } => plans::run(&manager, action, json).await,
         Command::Rotate(RotateArguments { id, grace_seconds, from_first_use, .. }) => {
             let grace = Duration::from_secs(grace_seconds.into());
             let grace = match (grace_seconds, from_first_use) {

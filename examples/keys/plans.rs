@@ -2,10 +2,9 @@
 
 use serde_json::{Value, json};
 use tower_api_key::KeyId;
-use tower_api_key::backend::{KeyFilter, KeyStore, KeyUpdate, OwnerChange, OwnerStore, PlanStore};
+use tower_api_key::backend::{KeyStore, KeyUpdate, OwnerStore, PlanStore};
 use tower_api_key::limit::{Limit, Limits, Plan};
 use tower_api_key::manage::{KeyManager, ManageError, ManageErrorKind};
-use tower_api_key::owner::Organization;
 
 use crate::arguments::{Command, PlanAction, PlanOwnerArguments, UpdateArguments};
 use crate::failure::Failure;
@@ -40,7 +39,6 @@ pub(crate) fn update(wanted: UpdateArguments) -> Result<(KeyId, KeyUpdate), Fail
 }
 
 pub(crate) async fn run<S: KeyStore + OwnerStore + PlanStore>(
-    store: &S,
     manager: &KeyManager<S>,
     action: PlanAction,
     as_json: bool,
@@ -58,13 +56,13 @@ pub(crate) async fn run<S: KeyStore + OwnerStore + PlanStore>(
         }
         PlanAction::Assign { name, owner } => {
             let message = format!("The plan {} is in force for {}.", name.name(), text(&owner));
-            assign(store, manager, owner, Some(name)).await?;
+            assign(manager, owner, Some(name)).await?;
             output::tell(&message);
             Ok(())
         }
         PlanAction::Unassign { owner } => {
             let message = format!("No plan is in force for {}.", text(&owner));
-            assign(store, manager, owner, None).await?;
+            assign(manager, owner, None).await?;
             output::tell(&message);
             Ok(())
         }
@@ -76,33 +74,20 @@ pub(crate) async fn run<S: KeyStore + OwnerStore + PlanStore>(
     }
 }
 
-/// Sets or removes the plan of an organization or a user.
+/// Sets or removes the plan of an organization or a user that the database has.
 async fn assign<S: KeyStore + OwnerStore>(
-    store: &S,
     manager: &KeyManager<S>,
     owner: PlanOwnerArguments,
     plan: Option<Plan>,
 ) -> Result<(), Failure> {
     let whose = text(&owner);
     let assigned = match (owner.organization, owner.user) {
-        (Some(id), _) => match manager.set_organization_plan(&id, plan.clone()).await {
-            // The database may have keys of it all the same.
-            Err(error) if error.kind() == ManageErrorKind::NotFound => {
-                if manager.list(&KeyFilter::of_organization(&*id), None, 1).await?.is_empty() {
-                    return Err(Failure::from(error).saying(format!("no {whose}, and no key of it")));
-                }
-                let organization = match plan {
-                    Some(plan) => Organization::new(id).plan(plan),
-                    None => Organization::new(id),
-                };
-                return Ok(store.change_owner(OwnerChange::put_organization(organization)).await?);
-            }
-            assigned => assigned,
-        },
+        (Some(id), _) => manager.set_organization_plan(&id, plan).await,
         (None, user) => manager.set_user_plan(&user.unwrap_or_default(), plan).await,
     };
     assigned.map_err(|error| match error.kind() {
-        ManageErrorKind::NotFound => Failure::from(error).saying(format!("no {whose}")),
+        // Keys may have owners that the application keeps elsewhere.
+        ManageErrorKind::NotFound => Failure::from(error).saying(format!("no {whose} in the database")),
         _ => error.into(),
     })
 }

@@ -6,9 +6,12 @@ use std::process::{Output, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
-use tower_api_key::backend::{Backend, KeyStore, UsageBatch, UsageCount, UsageStore, WriteBack};
+use tower_api_key::backend::{
+    Backend, KeyStore, OwnerChange, OwnerStore, UsageBatch, UsageCount, UsageStore, WriteBack,
+};
 use tower_api_key::clock::Day;
 use tower_api_key::digest::Digester;
+use tower_api_key::owner::Organization;
 use tower_api_key::{Environment, KeyId, Owner, SqliteStore, Timestamp};
 
 use crate::server::binary;
@@ -331,7 +334,12 @@ async fn keys_are_limited_by_themselves_and_by_plans() {
         (&serde_json::json!(["hourly=7/3600s"]), &Value::Null)
     );
 
-    // The plan of the organization, which the database does not know before.
+    // The application adds organizations. Their keys do not.
+    let unknown = keys.run("plans assign pro --organization acme").await;
+    assert_eq!((unknown.code, &*unknown.stderr), (3, "keys: no organization acme in the database\n"));
+    let store = SqliteStore::open(&keys.url()).await.unwrap();
+    assert_eq!(store.organization("acme").await.unwrap(), None);
+    store.change_owner(OwnerChange::put_organization(Organization::new("acme"))).await.unwrap();
     let assigned = keys.run("plans assign pro --organization acme").await;
     assert_eq!((assigned.code, &*assigned.stderr), (0, "The plan pro is in force for organization acme.\n"));
     let of_both = serde_json::json!(["hourly=7/3600s", "burst=100/60s"]);
@@ -343,9 +351,8 @@ async fn keys_are_limited_by_themselves_and_by_plans() {
     assert_eq!((removed.code, &*removed.stderr), (0, "No plan is in force for organization acme.\n"));
     assert_eq!(shown().await["plan"], Value::Null);
     for (arguments, says) in [
-        ("plans assign pro --organization acne", "keys: no organization acne, and no key of it\n"),
-        ("plans unassign --organization acne", "keys: no organization acne, and no key of it\n"),
-        ("plans assign pro --user ann@example.com", "keys: no user ann@example.com\n"),
+        ("plans unassign --organization acne", "keys: no organization acne in the database\n"),
+        ("plans assign pro --user ann@example.com", "keys: no user ann@example.com in the database\n"),
     ] {
         let ran = keys.run(arguments).await;
         assert_eq!((ran.code, ran.stderr.as_str()), (3, says));
