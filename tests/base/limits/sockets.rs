@@ -128,8 +128,8 @@ async fn a_grpc_call_past_a_limit_is_answered_in_its_protocol() {
 async fn a_grpc_call_while_the_counters_are_away_is_answered_in_its_protocol() {
     let key = limited("burst=2/3600s");
     let counters = Away::new(Arc::new(ManualClock::new(support::START)));
-    let channel =
-        connect(&LimitLayer::new().counters(counters.clone(), Outage::Refuse), &[key.clone()]).await;
+    let limits = LimitLayer::new().counters(counters.clone(), Outage::Refuse);
+    let channel = connect(&limits, std::slice::from_ref(&key)).await;
     check(&channel, &key).await.unwrap();
     counters.set(Behaviour::Fail);
     let refused = check(&channel, &key).await.unwrap_err();
