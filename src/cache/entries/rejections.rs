@@ -8,6 +8,9 @@ use crate::reject::Outcome;
 /// Rejections since they were last taken.
 ///
 /// A request is admitted before it is rejected: with this order, a thread that takes its rejection also sees its admission.
+///
+/// No case under the weak memory model shows it: that model carries out every read-modify-write on the last value, in the order of its
+/// schedule, and finds no violation with relaxed orderings either. Processors that reorder two of them may.
 #[derive(Debug)]
 pub(super) struct Rejections {
     limited: Atomic,
