@@ -167,10 +167,10 @@ impl From<OwnerAction> for OwnerChange {
 
 /// Each constructor creates a change by the application itself. [`by`](Self::by) sets another actor.
 impl OwnerChange {
-    /// Adds an organization with its plan, or changes whether one that exists is disabled and requires single sign-on. The plan of one that exists
-    /// stays, whatever plan is given: [`set_organization_plan`](Self::set_organization_plan) changes it.
+    /// Adds an organization with its plan, or changes whether one that exists is disabled and requires single sign-on. One that exists without a
+    /// plan gets this one. A plan that it has stays, whatever plan is given: [`set_organization_plan`](Self::set_organization_plan) changes it.
     ///
-    /// Fails with [`Invalid`](super::BackendErrorKind::Invalid) if a new organization has a plan that the store does not have.
+    /// Fails with [`Invalid`](super::BackendErrorKind::Invalid) if it would get a plan that the store does not have.
     pub fn put_organization(organization: Organization) -> Self {
         OwnerAction::PutOrganization(organization).into()
     }

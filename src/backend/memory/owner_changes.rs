@@ -17,8 +17,8 @@ impl Keys {
             OwnerAction::PutOrganization(organization) => {
                 let id = organization.id.clone();
                 owners.check_not_deleted(&DeletedOwner::of_organization(&id))?;
-                let plan = match owners.organizations.get(&id) {
-                    Some(before) => before.plan.clone(),
+                let plan = match owners.organizations.get(&id).and_then(|before| before.plan.clone()) {
+                    Some(kept) => Some(kept),
                     None => {
                         owners.plans.check(organization.plan.as_ref())?;
                         organization.plan

@@ -388,10 +388,11 @@ pub async fn an_organization_that_is_put_again_keeps_its_plan<
     store.delete_plan("free").await.unwrap();
     change(OwnerChange::put_organization(read.clone().disabled(true))).await.unwrap();
     assert_eq!(store.organization("acme").await.unwrap(), Some(read.disabled(true).plan(pro)));
-    // Nor does one without a plan get one.
+    // One that has none gets that of the put.
     change(OwnerChange::put_organization(Organization::new("plain"))).await.unwrap();
     change(OwnerChange::put_organization(Organization::new("plain").plan(named("pro")))).await.unwrap();
-    assert_eq!(store.organization("plain").await.unwrap(), Some(Organization::new("plain")));
+    let expected = Organization::new("plain").plan(store.plan("pro").await.unwrap().unwrap());
+    assert_eq!(store.organization("plain").await.unwrap(), Some(expected), "it had none");
 }
 
 pub async fn the_plan_of_a_user_is_that_of_the_users_keys<S: KeyStore + OwnerStore + PlanStore + Clone>(

@@ -19,8 +19,10 @@ use crate::password_hash::PasswordHash;
 const PUT_ORGANIZATION: &str =
     "INSERT INTO tower_api_key_organization (organization, disabled, requires_sso, organization_plan)
     VALUES ($1, $2, $3, $4) ON CONFLICT (organization) DO UPDATE SET disabled = excluded.disabled,
-    requires_sso = excluded.requires_sso";
-const FIND_ORGANIZATION: &str = "SELECT 1 FROM tower_api_key_organization WHERE organization = $1";
+    requires_sso = excluded.requires_sso,
+    organization_plan = coalesce(tower_api_key_organization.organization_plan, excluded.organization_plan)";
+const HAS_PLAN: &str =
+    "SELECT 1 FROM tower_api_key_organization WHERE organization = $1 AND organization_plan IS NOT NULL";
 const SET_ORGANIZATION_PLAN: &str =
     "UPDATE tower_api_key_organization SET organization_plan = $2 WHERE organization = $1";
 const PUT_USER: &str = "INSERT INTO tower_api_key_user (email) VALUES ($1) ON CONFLICT (email) DO NOTHING";
@@ -54,8 +56,7 @@ pub(super) async fn change(session: &mut dyn Session, action: OwnerAction) -> Re
     let changes = match action {
         OwnerAction::PutOrganization(Organization { id, disabled, requires_sso, plan }) => {
             check_not_deleted(session, &DeletedOwner::of_organization(&id)).await?;
-            let find = Statement::new(FIND_ORGANIZATION).bind(&*id);
-            let plan = match session.fetch_optional(&find).await? {
+            let plan = match session.fetch_optional(&Statement::new(HAS_PLAN).bind(&*id)).await? {
                 // It keeps its plan. The other one may be deleted by now.
                 Some(_) => None,
                 None => plans::current(session, plan).await?,
