@@ -73,7 +73,7 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// Requests that fit into a block are admitted as before. For others, [`Outage`](super::Outage) says what happens. After a request without
 /// room, the database is not asked again for a second. Leases do not end before the database answers.
 ///
-/// A database in which another transaction has locked the row of a count for half of the [timeout](Self::timeout) is not away:
+/// A database in which another transaction has locked the row of a count for a quarter of the [timeout](Self::timeout) is not away:
 /// [`Outage`](super::Outage) decides the requests that need a block of this count, and no others.
 #[derive(Debug, Clone)]
 pub struct PostgresCounters(Arc<Node>);

@@ -252,8 +252,9 @@ impl Question {
         // The time of the statement begins here: a wait for others says nothing of the database.
         let began = node.now();
         *is_open = true;
-        // A count that another transaction has locked is found to be so before the database is taken to be away.
-        let answered = timeout(limit, connection.take(wanted, limit / 2)).await;
+        // A count that another transaction has locked is found to be so before the database is taken to be away. The time is that of one lock,
+        // and a statement may wait for three in turn: the table, its place among those that wait for the row, and the row.
+        let answered = timeout(limit, connection.take(wanted, limit / 4)).await;
         let no_answer = |_| BackendError::unavailable(format!("no answer within {limit:?}"));
         let answered = answered.map_err(no_answer)?;
         *is_open = answered.as_ref().is_err_and(|error| error.kind() != BackendErrorKind::Busy);

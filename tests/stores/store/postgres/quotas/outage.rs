@@ -183,6 +183,31 @@ async fn a_locked_count_refuses_the_requests_of_its_customer_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_that_wait_for_one_locked_count_in_turn_are_no_outage() {
+    if is_absent() {
+        return;
+    }
+    let (store, database) = crate::store::postgres::open().await;
+    let counts = counts("a=1000/month");
+    let node = || PostgresCounters::new(&store).timeout(Duration::from_millis(400)).unwrap();
+    assert!(super::admits(&node(), &counts).await);
+    let mut connection = PgConnection::connect(&database.url()).await.unwrap();
+    connection.execute("BEGIN; SELECT taken FROM tower_api_key_quota FOR UPDATE").await.unwrap();
+    // Each waits first for the other's place in the queue, and then for the row.
+    let asking = [node(), node()].map(|node| {
+        let counts = counts.clone();
+        tokio::spawn(async move {
+            for _ in 0..8 {
+                assert_eq!(node.take(&counts, 1).await.unwrap_err().kind(), CountersErrorKind::Busy);
+            }
+        })
+    });
+    for asking in asking {
+        asking.await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_that_is_dropped_while_it_waits_takes_nothing() {
     if is_absent() {
         return;
