@@ -49,7 +49,7 @@ impl Namespace {
 
     /// Qualifies the tables of a statement that runs outside such a transaction.
     pub(super) fn qualify(&self, statement: &'static str) -> AssertSqlSafe<Cow<'static, str>> {
-        const BEFORE: [&str; 4] = ["FROM ", "JOIN ", "INTO ", "UPDATE "];
+        const BEFORE: [&str; 5] = ["FROM ", "JOIN ", "INTO ", "UPDATE ", "TABLE "];
         let Some(quoted) = self.quoted.as_deref() else { return AssertSqlSafe(statement.into()) };
         let mut qualified = String::with_capacity(statement.len() + 8 * (quoted.len() + 1));
         let mut rest = 0;
@@ -78,6 +78,7 @@ mod tests {
             ),
             ("INSERT INTO tower_api_key_node", "INSERT INTO \"a\"\"b\".tower_api_key_node"),
             ("UPDATE tower_api_key_node SET seen = 1", "UPDATE \"a\"\"b\".tower_api_key_node SET seen = 1"),
+            ("LOCK TABLE tower_api_key_quota", "LOCK TABLE \"a\"\"b\".tower_api_key_quota"),
             ("SELECT pg_notify('tower_api_key', '')", "SELECT pg_notify('tower_api_key', '')"),
         ] {
             assert_eq!(namespace.qualify(statement).0, expected);

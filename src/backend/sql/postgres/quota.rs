@@ -118,6 +118,9 @@ const GIVE_BACK: [&str; 2] = [
     WHERE quota.count_digest = returned.count_digest",
 ];
 
+/// Locks the table as a statement that writes does, so that a lock of the whole table is not taken for one of a row.
+const LOCK_TABLE: &str = "LOCK TABLE tower_api_key_quota IN ROW EXCLUSIVE MODE";
+
 /// Writes nothing, and fails where nothing can be written.
 const PROBE: &str = "UPDATE tower_api_key_quota SET taken = taken WHERE FALSE";
 
@@ -161,6 +164,7 @@ impl QuotaTable {
 
 impl QuotaConnection {
     /// Takes a block. An error of kind `Busy`, after which nothing was taken, if another transaction locks the count for this time.
+    /// Of kind `Unavailable` if it locks the table: no count can be read.
     pub(crate) async fn take(
         self,
         wanted: &BlockRequest,
@@ -224,7 +228,9 @@ async fn fetch(
 ) -> Result<Option<Row>, BackendError> {
     // Zero would be no limit.
     let millis = lock_timeout.as_millis().max(1);
-    let begin_change = format!("{}; SET LOCAL lock_timeout = {millis}", Postgres::DIALECT.begin_change);
+    let begin_change = Postgres::DIALECT.begin_change;
+    let lock_table = namespace.qualify(LOCK_TABLE).0;
+    let begin_change = format!("{begin_change}; SET LOCAL lock_timeout = {millis}; {lock_table}");
     let mut transaction = begin::<Postgres>(connection, namespace.begin(begin_change)).await?;
     let row = Session::fetch_optional(&mut *transaction, statement).await.map_err(|error| {
         if is_caused_by(&error, LOCK_NOT_AVAILABLE) {

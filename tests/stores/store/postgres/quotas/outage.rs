@@ -208,6 +208,31 @@ async fn requests_that_wait_for_one_locked_count_in_turn_are_no_outage() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_locked_table_is_an_outage() {
+    if is_absent() {
+        return;
+    }
+    let world = World::new(Outage::Refuse).await;
+    let [first, second] = [world.key("a=10/month").await, world.key("a=10/month").await];
+    assert_eq!(world.status(&first).await, 200);
+    let locked = lock(&world.database).await;
+    let counters = PostgresCounters::new(&world.store).timeout(Duration::from_millis(50)).unwrap();
+    assert_eq!(
+        counters.take(&counts("a=10/month"), 1).await.unwrap_err().kind(),
+        CountersErrorKind::Unavailable
+    );
+    assert_eq!(world.status(&first).await, 503);
+    let mut request = pin!(world.send(&second));
+    assert!(
+        request.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready(),
+        "it waits for nothing"
+    );
+    locked.close().await.unwrap();
+    world.clock.advance(Duration::from_secs(1));
+    assert_eq!(world.status(&second).await, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_that_is_dropped_while_it_waits_takes_nothing() {
     if is_absent() {
         return;
