@@ -106,6 +106,8 @@ pub struct UsedUp {
 #[derive(Debug)]
 pub struct CountersError {
     kind: CountersErrorKind,
+    /// Whether the store itself has said so, which shows that it is there.
+    is_answer: bool,
     source: Box<dyn Error + Send + Sync>,
 }
 
@@ -194,17 +196,28 @@ impl UsedUp {
 impl CountersError {
     /// Creates an error for a counter store that cannot be reached, or did not answer in time.
     pub fn unavailable(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { kind: CountersErrorKind::Unavailable, source: source.into() }
+        Self { kind: CountersErrorKind::Unavailable, is_answer: false, source: source.into() }
     }
 
     /// Creates an error for contents or answers of a counter store that cannot be decoded.
     pub fn corrupt(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { kind: CountersErrorKind::Corrupt, source: source.into() }
+        Self { kind: CountersErrorKind::Corrupt, is_answer: true, source: source.into() }
     }
 
     /// Creates an error for a request that was not taken, as it has waited for others, or for a count that is locked, for too long.
     pub fn busy(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { kind: CountersErrorKind::Busy, source: source.into() }
+        Self { kind: CountersErrorKind::Busy, is_answer: false, source: source.into() }
+    }
+
+    /// Creates an error for a request that was not taken, as the store has answered that the count is locked.
+    #[cfg(feature = "postgres")]
+    pub(super) fn locked(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { is_answer: true, ..Self::busy(source) }
+    }
+
+    /// Returns whether the error shows that the store is there.
+    pub(super) fn is_answer(&self) -> bool {
+        self.is_answer
     }
 
     /// Returns the kind of the error.

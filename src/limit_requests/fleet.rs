@@ -48,11 +48,20 @@ impl Fleet {
             polls = polls.saturating_add(1);
             taking.as_mut().poll(context)
         });
-        let answer = answer.await;
+        let answer = answer.await.and_then(|taken| counts.check(taken));
+        if let Err(error) = &answer
+            && error.kind() == CountersErrorKind::Busy
+            && !error.is_answer()
+        {
+            // The store was perhaps not asked. A trial is dropped without an answer, so that the next request has it.
+            drop(question);
+            self.log_single(counts, error);
+            return None;
+        }
         let (asked_in, is_trial) = question.answered();
         // A request that has not waited may have been answered from what is held, which says nothing of the store.
         let has_asked = is_trial || polls > 1;
-        let error = match answer.and_then(|taken| counts.check(taken)) {
+        let error = match answer {
             Ok(taken) => {
                 if has_asked {
                     self.circuit.close();
@@ -61,21 +70,25 @@ impl Fleet {
             }
             Err(error) => error,
         };
-        let now = counts.clock.monotonic();
         if error.kind() == CountersErrorKind::Unavailable {
-            if self.circuit.open(asked_in, now) {
+            if self.circuit.open(asked_in, counts.clock.monotonic()) {
                 trace::counters_failed(&error);
             }
             return None;
         }
         // The store is there, and answers other requests.
-        if error.kind() == CountersErrorKind::Corrupt && has_asked {
+        if error.is_answer() && has_asked {
             self.circuit.close();
         }
-        if self.circuit.logs(now) {
-            trace::count_failed(&error);
-        }
+        self.log_single(counts, &error);
         None
+    }
+
+    /// Logs an error that concerns a single request.
+    fn log_single(&self, counts: &FleetCounts, error: &CountersError) {
+        if self.circuit.logs(counts.clock.monotonic()) {
+            trace::count_failed(error);
+        }
     }
 }
 

@@ -35,6 +35,8 @@ pub(super) enum Answer {
     Pending,
     Given,
     Failed(Arc<BackendError>),
+    /// Another transaction has locked the count.
+    Locked(Arc<BackendError>),
 }
 
 /// The last answer of the database, and a block.

@@ -129,6 +129,7 @@ impl Node {
             let answer = outcome.wait_for(|answer| !matches!(answer, Answer::Pending)).await;
             match answer.as_deref() {
                 Ok(Answer::Failed(error)) => return Err(failure(error.kind(), Arc::clone(error))),
+                Ok(Answer::Locked(error)) => return Err(CountersError::locked(Arc::clone(error))),
                 Ok(_) => {}
                 Err(gone) => return Err(CountersError::unavailable(gone.clone())),
             }
@@ -227,17 +228,24 @@ impl Drop for Reserved<'_> {
 struct Question {
     node: Arc<Node>,
     wanted: BlockRequest,
-    /// Whether it was sent, and not answered.
-    is_open: bool,
+    stage: Stage,
     answer: Result<(), BackendError>,
     sender: Refill,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Unsent,
+    Sent,
+    /// The database has given a block, or has found the count locked.
+    Answered,
 }
 
 impl Question {
     fn new(node: &Arc<Node>, wanted: BlockRequest) -> Self {
         let answer = Err(BackendError::unavailable("the question was given up"));
         let sender = Refill::new(Answer::Pending);
-        Self { node: Arc::clone(node), wanted, is_open: false, answer, sender }
+        Self { node: Arc::clone(node), wanted, stage: Stage::Unsent, answer, sender }
     }
 
     async fn ask(mut self) {
@@ -246,18 +254,20 @@ impl Question {
     }
 
     async fn take_block(&mut self) -> Result<(), BackendError> {
-        let Self { node, wanted, is_open, .. } = self;
+        let Self { node, wanted, stage, .. } = self;
         let limit = node.settings.timeout;
         let connection = node.table.connect(limit).await?;
         // The time of the statement begins here: a wait for others says nothing of the database.
         let began = node.now();
-        *is_open = true;
+        *stage = Stage::Sent;
         // A count that another transaction has locked is found to be so before the database is taken to be away. The time is that of one lock,
         // and a statement may wait for three in turn: the table, its place among those that wait for the row, and the row.
         let answered = timeout(limit, connection.take(wanted, limit / 4)).await;
         let no_answer = |_| BackendError::unavailable(format!("no answer within {limit:?}"));
         let answered = answered.map_err(no_answer)?;
-        *is_open = answered.as_ref().is_err_and(|error| error.kind() != BackendErrorKind::Busy);
+        if answered.as_ref().map_or_else(|error| error.kind() == BackendErrorKind::Busy, |_| true) {
+            *stage = Stage::Answered;
+        }
         let block = answered?;
         let ended = node.now();
         let offset = block.at_micros.saturating_mul(1_000).saturating_sub(nanos(ended.moment));
@@ -276,12 +286,13 @@ impl Drop for Question {
         let now = self.node.now();
         self.node.blocks.change(&self.wanted.id, |quota| {
             quota.refill = None;
-            if self.is_open {
+            if self.stage == Stage::Sent {
                 quota.lose_answer(self.wanted.period, now);
             }
         });
         self.sender.send_replace(match std::mem::replace(&mut self.answer, Ok(())) {
             Ok(()) => Answer::Given,
+            Err(error) if self.stage == Stage::Answered => Answer::Locked(Arc::new(error)),
             Err(error) => Answer::Failed(Arc::new(error)),
         });
     }

@@ -34,6 +34,8 @@ pub(crate) enum Behaviour {
     Wait,
     /// They fail then.
     WaitAndFail,
+    /// They have no time for the request.
+    Busy,
     /// They cannot read the counts of the key with this id.
     Corrupt(String),
     Say(Taken),
@@ -62,6 +64,7 @@ impl Counters for Away {
         Box::pin(async move {
             match behaviour {
                 Behaviour::Fail => Err(CountersError::unavailable("told to fail")),
+                Behaviour::Busy => Err(CountersError::busy("told to be busy")),
                 Behaviour::Hang => pending().await,
                 Behaviour::Wait => {
                     tokio::task::yield_now().await;

@@ -72,6 +72,10 @@ async fn one_request_a_second_asks_counters_that_failed() {
     assert!(is_pending(hanging.as_mut()));
     drop(hanging);
     assert_eq!(counters.asked(), 1);
+    // Nor is it longer for one that had to wait for others too long.
+    counters.set(Behaviour::Busy);
+    assert_eq!(status(&service, &key).await, 503);
+    assert_eq!(counters.asked(), 1);
     // An answer ends the outage for all.
     counters.set(Behaviour::Count);
     for _ in 0..10 {

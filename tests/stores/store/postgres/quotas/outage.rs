@@ -229,6 +229,10 @@ async fn a_locked_table_is_an_outage() {
     );
     locked.close().await.unwrap();
     world.clock.advance(Duration::from_secs(1));
+    // Whether the table is back is found out with a count that is locked.
+    let mut connection = PgConnection::connect(&world.database.url()).await.unwrap();
+    connection.execute("BEGIN; SELECT taken FROM tower_api_key_quota FOR UPDATE").await.unwrap();
+    assert_eq!(world.status(&first).await, 503);
     assert_eq!(world.status(&second).await, 200);
 }
 
