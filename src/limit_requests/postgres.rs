@@ -165,14 +165,17 @@ impl Counters for PostgresCounters {
 
     fn holds(&self, counts: &[Count], cost: u64) -> bool {
         let now = self.0.now();
-        counts.iter().all(|count| match count.limit().span() {
+        let is_held = |count: &Count| match count.limit().span() {
             Span::Window(_) => true,
             Span::Period(_) => {
                 let requests = count.limit().requests();
                 let room = self.0.blocks.read(count.id(), |quota| quota.room(requests, cost, now));
                 !matches!(room, Room::Short(_))
             }
-        })
+        };
+        // A request beyond one limit is refused whatever the others say.
+        let is_used_up = |count: &Count| Part::of(count, &self.0).wait(&self.0, cost, now).is_some();
+        counts.iter().all(is_held) || counts.iter().any(is_used_up)
     }
 }
 

@@ -133,15 +133,25 @@ async fn a_database_that_does_not_answer_holds_up_one_request_a_second() {
     }
     let world = World::new(Outage::Refuse).await;
     let (held, new) = (world.key("a=1000/month").await, world.key("a=1000/month").await);
-    assert_eq!(world.status(&held).await, 200);
+    // Of five requests, a block is of one.
+    let used_up = world.key("r=1/3600s a=5/month").await;
+    assert_eq!((world.status(&held).await, world.status(&used_up).await), (200, 200));
     let locked = hang(&world.database).await;
     assert_eq!(world.status(&new).await, 503);
+    assert_eq!(world.status(&used_up).await, 429, "no block is needed to refuse it");
     for _ in 0..50 {
         let mut request = pin!(world.send(&new));
         let polled = request.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         assert!(polled.is_ready(), "it is refused at once");
         assert_eq!(world.status(&held).await, 200);
     }
+    world.clock.advance(Duration::from_secs(1));
+    assert_eq!(world.status(&used_up).await, 429);
+    let mut alone = pin!(world.send(&new));
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(alone.as_mut().poll(&mut context).is_pending(), "it asks the database");
+    let mut request = pin!(world.send(&new));
+    assert!(request.as_mut().poll(&mut context).is_ready(), "the refusal has not ended the outage");
     drop(locked);
     loop {
         world.clock.advance(Duration::from_secs(1));
