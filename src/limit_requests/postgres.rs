@@ -136,7 +136,8 @@ impl PostgresCounters {
     /// # Errors
     ///
     /// When the database did not acknowledge a statement within 5 s. What the statement may have given back is not given back again. If the
-    /// database cannot be written at all, the node keeps its blocks.
+    /// database cannot be written at all, the node keeps its blocks. Of kind [`Busy`](super::CountersErrorKind::Busy) if another
+    /// transaction has locked a count for half a second: the node keeps what is left of its block, and has given back all others.
     ///
     /// # Panics
     ///

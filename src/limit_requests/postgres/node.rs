@@ -4,6 +4,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::future::pending;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Weak};
@@ -14,7 +15,7 @@ use tokio::time::timeout;
 
 use super::block::{Answer, Refill, Room};
 use super::blocks::Blocks;
-use crate::backend::{BackendError, BackendErrorKind, BlockRequest, QuotaTable};
+use crate::backend::{BackendError, BackendErrorKind, BlockRequest, BlockReturn, QuotaTable};
 use crate::clock::{Clock, Moment, Timestamp};
 use crate::guarded_call::guarded_call;
 use crate::limit::Period;
@@ -27,6 +28,12 @@ const RETURN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The most requests that wait for a block of one quota: each answer wakes all of them, and is enough for a part.
 const MOST_WAITING: usize = 1_000;
+
+/// How often the last blocks of a process are given back, if other transactions have locked their counts.
+const LOCKED_ATTEMPTS: usize = 25;
+
+/// The time between two of these attempts. A node locks a count for a millisecond.
+const LOCKED_PAUSE: Duration = Duration::from_millis(20);
 
 const PURGE_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
@@ -151,24 +158,39 @@ impl Node {
     }
 
     /// Gives back blocks whose lease or period has ended, or all. It forgets them only while the database answers: without it, they are used on.
-    /// What one statement fails to give back does not keep the next ones from it.
+    /// Blocks whose counts are locked are given back later.
     pub(super) async fn give_back(&self, all: bool) -> Result<(), CountersError> {
         let _guard = self.returning.lock().await;
+        for _ in 0..LOCKED_ATTEMPTS {
+            let has_locked = self.give_back_unlocked(all).await?;
+            if !has_locked || !all {
+                return Ok(());
+            }
+            let _ = timeout(LOCKED_PAUSE, pending::<()>()).await;
+        }
+        Err(CountersError::locked("other transactions have locked counts of blocks"))
+    }
+
+    /// Gives back blocks whose counts are not locked, and returns whether there are others. What one statement fails to give back does not
+    /// keep the next ones from it.
+    async fn give_back_unlocked(&self, all: bool) -> Result<bool, CountersError> {
+        let mut locked = Locked { blocks: &self.blocks, returns: Vec::new() };
         let mut outcome = Ok(());
         loop {
             let now = self.now();
             if !self.blocks.has_returns(now, all) {
                 // Forgets quotas without a block.
                 self.blocks.release(now, all);
-                return outcome;
+                return outcome.map(|()| !locked.returns.is_empty());
             }
             let probing = self.table.probe(RETURN_TIMEOUT);
             let given_back = match guarded_call("return of quotas", RETURN_TIMEOUT, probing).await {
                 Ok(connection) => {
                     self.blocks.release(now, all);
                     let returns = self.blocks.next_returns();
-                    let giving_back = connection.give_back(&returns);
-                    guarded_call("return of quotas", RETURN_TIMEOUT, giving_back).await
+                    let giving_back = connection.give_back(returns);
+                    let given_back = guarded_call("return of quotas", RETURN_TIMEOUT, giving_back).await;
+                    given_back.map(|not_given| locked.returns.extend(not_given))
                 }
                 Err(error) => {
                     let error = error.into_error(RETURN_TIMEOUT);
@@ -224,6 +246,20 @@ impl Drop for Reserved<'_> {
     }
 }
 
+/// Blocks whose counts are locked. They are kept to be given back later once this is dropped, be it with the request to give them back.
+struct Locked<'n> {
+    blocks: &'n Blocks,
+    returns: Vec<BlockReturn>,
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        for BlockReturn { id, ends_at, requests } in self.returns.drain(..) {
+            self.blocks.give_back(id, ends_at, requests);
+        }
+    }
+}
+
 /// A question for a block. Its outcome is told to all that wait once this is dropped, be it with its runtime.
 struct Question {
     node: Arc<Node>,
@@ -260,12 +296,12 @@ impl Question {
         // The time of the statement begins here: a wait for others says nothing of the database.
         let began = node.now();
         *stage = Stage::Sent;
-        // A count that another transaction has locked is found to be so before the database is taken to be away. The time is that of one lock,
-        // and a statement may wait for three in turn: the table, its place among those that wait for the row, and the row.
+        // A count that another transaction has locked is found to be so before the database is taken to be away. The time is that of
+        // one lock, and a statement may wait for three in turn: the table, its place among those that wait for the row, and the row.
         let answered = timeout(limit, connection.take(wanted, limit / 4)).await;
         let no_answer = |_| BackendError::unavailable(format!("no answer within {limit:?}"));
         let answered = answered.map_err(no_answer)?;
-        if answered.as_ref().map_or_else(|error| error.kind() == BackendErrorKind::Busy, |_| true) {
+        if answered.as_ref().err().is_none_or(|error| error.kind() == BackendErrorKind::Busy) {
             *stage = Stage::Answered;
         }
         let block = answered?;

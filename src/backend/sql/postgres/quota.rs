@@ -5,6 +5,7 @@
 
 // Layer 3 of 10: storage.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -108,14 +109,21 @@ const TAKE: &str = "INSERT INTO tower_api_key_quota AS quota (count_digest, star
             ELSE greatest($4, least($5, ($3 - used.taken) / 10)) END AS granted) AS block)
     RETURNING granted, taken, ends_at, (extract(epoch FROM statement_timestamp()) * 1000000)::BIGINT AS at_micros";
 
-/// Gives blocks back, except those of another period. The rows are locked in the order of their keys, so that two nodes do not wait for each
-/// other.
+/// Gives blocks back, except those of another period, and returns the counts that others have locked. It waits for none of
+/// them, as it would keep the other counts locked meanwhile.
 const GIVE_BACK: [&str; 2] = [
-    "UPDATE tower_api_key_quota AS quota SET taken = greatest(quota.taken - returned.requests, 0)
-    FROM (SELECT held.count_digest, rest.column3 AS requests FROM (",
-    ") AS rest JOIN tower_api_key_quota AS held ON held.count_digest = rest.column1 AND held.ends_at = rest.column2
-        ORDER BY held.count_digest FOR UPDATE OF held) AS returned
-    WHERE quota.count_digest = returned.count_digest",
+    "WITH rest AS (",
+    "), held AS (
+        SELECT quota.count_digest, rest.column3 AS requests FROM rest
+        JOIN tower_api_key_quota AS quota ON quota.count_digest = rest.column1 AND quota.ends_at = rest.column2
+        FOR UPDATE OF quota SKIP LOCKED
+    ), given AS (
+        UPDATE tower_api_key_quota AS quota SET taken = greatest(quota.taken - held.requests, 0)
+        FROM held WHERE quota.count_digest = held.count_digest
+    )
+    SELECT quota.count_digest, quota.ends_at FROM rest
+    JOIN tower_api_key_quota AS quota ON quota.count_digest = rest.column1 AND quota.ends_at = rest.column2
+    WHERE NOT EXISTS (SELECT FROM held WHERE held.count_digest = quota.count_digest)",
 ];
 
 /// Locks the table as a statement that writes does, so that a lock of the whole table is not taken for one of a row.
@@ -189,15 +197,24 @@ impl QuotaConnection {
         })
     }
 
-    /// Gives back up to [`MOST_RETURNS`](QuotaTable::MOST_RETURNS) blocks, of different counts.
-    pub(crate) async fn give_back(self, returns: &[BlockReturn]) -> Result<(), BackendError> {
+    /// Gives back up to [`MOST_RETURNS`](QuotaTable::MOST_RETURNS) blocks. Returns those whose counts other transactions have
+    /// locked: they are not given back.
+    pub(crate) async fn give_back(
+        self,
+        mut returns: Vec<BlockReturn>,
+    ) -> Result<Vec<BlockReturn>, BackendError> {
         let row = |rest: &BlockReturn| -> [Value; 3] {
             let requests = i64::try_from(rest.requests).unwrap_or(i64::MAX);
             [digest(&rest.id).into(), rest.ends_at.into(), requests.into()]
         };
         let [before, behind] = GIVE_BACK.map(|part| self.namespace.qualify(part).0);
         let update = Statement::new(before).push_rows(returns.iter().map(row)).push(&behind).once();
-        self.execute(&update).await.map(drop)
+        let Self { mut connection, namespace } = self;
+        let locked = run!(connection, fetch_counts(&mut connection, &namespace, &update))?;
+        returns.retain(|rest| {
+            !locked.is_empty() && locked.contains(&(digest(&rest.id), rest.ends_at.unix_millis()))
+        });
+        Ok(returns)
     }
 
     async fn execute(self, statement: &Statement) -> Result<u64, BackendError> {
@@ -217,6 +234,21 @@ async fn execute(
     let rows = Session::execute(&mut *transaction, statement).await?;
     transaction.commit().await.map_err(BackendError::unavailable)?;
     Ok(rows)
+}
+
+/// The same for a statement that returns counts, by their names and the ends of their periods.
+async fn fetch_counts(
+    connection: &mut PgConnection,
+    namespace: &Namespace,
+    statement: &Statement,
+) -> Result<HashSet<(Vec<u8>, i64)>, BackendError> {
+    let begin_change = namespace.begin(Postgres::DIALECT.begin_change);
+    let mut transaction = begin::<Postgres>(connection, begin_change).await?;
+    let session: &mut dyn Session = &mut *transaction;
+    let decode = |row: &Row| Ok((row.get("count_digest")?, row.get("ends_at")?));
+    let counts = session.fetch(statement, decode).await?;
+    transaction.commit().await.map_err(BackendError::unavailable)?;
+    Ok(counts.into_iter().collect())
 }
 
 /// The same for a statement that returns a row, and waits for each lock for a limited time.

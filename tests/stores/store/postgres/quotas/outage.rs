@@ -320,6 +320,36 @@ async fn what_may_have_been_given_back_is_not_given_back_again() {
     assert_eq!(use_up(&node, &counts).await, 900);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_locked_count_keeps_no_other_block_from_being_given_back() {
+    if is_absent() {
+        return;
+    }
+    let database = Database::create().await;
+    let lease = Duration::from_millis(20);
+    let (node, clock) = node(&database).await;
+    let node = node.lease(lease).unwrap();
+    let all = ["a", "b", "c", "d", "e"].map(|name| counts(&format!("{name}=1000/month")));
+    for counts in &all {
+        assert!(super::admits(&node, counts).await);
+    }
+    let [locked, others @ ..] = &all;
+    let mut connection = PgConnection::connect(&database.url()).await.unwrap();
+    let lock = "BEGIN; SELECT taken FROM tower_api_key_quota WHERE count_digest = sha256";
+    let lock = format!("{lock}('{}') FOR UPDATE", locked[0].id());
+    connection.execute(sqlx::AssertSqlSafe(lock)).await.unwrap();
+    clock.advance(lease);
+    while taken(&database).await != 100 + 4 {}
+    let (other, _clock) = super::node(&database).await;
+    for counts in others {
+        assert!(super::admits(&other, counts).await, "no statement has locked it");
+    }
+    assert_eq!(node.give_back().await.unwrap_err().kind(), CountersErrorKind::Busy);
+    connection.close().await.unwrap();
+    // A block of the other node is a tenth of 999 requests.
+    while taken(&database).await != 1 + 4 * (1 + 99) {}
+}
+
 #[tokio::test]
 async fn blocks_are_used_on_past_their_leases_and_given_back_afterwards() {
     if is_absent() {
