@@ -22,7 +22,7 @@ use http::HeaderMap;
 use subtle::ConstantTimeEq;
 
 use crate::backend::BackendError;
-use crate::cache::{Cache, Entry, Fact, Flags};
+use crate::cache::{Cache, Entry, Fact, Flags, LookupKey};
 use crate::clock::{Clock, Timestamp};
 use crate::credential::{Credential, CredentialError, CredentialErrorKind, Presented, Scheme, Sources};
 use crate::digest::{Digest, Digesters, Digests};
@@ -105,7 +105,7 @@ impl Decision {
 /// A lookup in the store for a request, which it does not borrow from.
 pub(crate) struct PendingLookup {
     authenticator: Authenticator,
-    digests: Digests,
+    lookup_key: LookupKey,
     source: usize,
     user: Option<Box<str>>,
     password: Option<PresentedPassword>,
@@ -288,7 +288,7 @@ impl Authenticator {
             Some(fact) => self.hit(fact, source, user, before),
             None => Decision::Pending(PendingLookup {
                 authenticator: self.clone(),
-                digests,
+                lookup_key: digests.into(),
                 source,
                 user: user.map(Into::into),
                 password,
@@ -451,10 +451,10 @@ impl Authenticator {
 impl PendingLookup {
     /// Looks the credential up in the store, and decides.
     pub(crate) async fn resolve(self) -> Result<Principal, Rejection> {
-        let Self { authenticator, digests, source, user, password, before } = self;
+        let Self { authenticator, lookup_key, source, user, password, before } = self;
         let Inner { cache, passwords, metrics, digesters, .. } = &*authenticator.0;
         metrics.missed();
-        let fact = match (cache.read(digests).await, password) {
+        let fact = match (cache.read(&lookup_key).await, password) {
             (Ok(Fact::Absent), Some(password)) => passwords.look_up(cache, password).await,
             (fact, _) => fact,
         };
@@ -463,8 +463,9 @@ impl PendingLookup {
         if principal.record().has_pending_first_use() {
             cache.record_first_use(principal.key_id().clone());
         }
-        if digests.former().contains(&principal.record().digest) {
-            cache.add_digest(principal.key_id().clone(), *digests.current(), digesters.current.fingerprint());
+        let [current, former @ ..] = lookup_key.digests() else { return Ok(principal) };
+        if former.contains(&principal.record().digest) {
+            cache.add_digest(principal.key_id().clone(), *current, digesters.current.fingerprint());
         }
         Ok(principal)
     }

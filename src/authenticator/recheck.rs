@@ -35,7 +35,7 @@ impl Authenticator {
         let Inner { cache, passwords, .. } = &*self.0;
         let fact = match cache.get_any(before.digests().as_slice().iter().copied()) {
             Some(fact) => Ok(fact),
-            None => cache.read(passwords.lookup_key_of(before)).await,
+            None => cache.read(&passwords.lookup_key_of(before)).await,
         };
         match fact {
             Ok(Fact::Known(entry) | Fact::Stale(entry)) => {

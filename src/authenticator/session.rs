@@ -22,7 +22,7 @@ impl Authenticator {
         let digests = Digests::new(digesters.current.digest(secret), digesters.former_digests(secret));
         let fact = match cache.get_any(digests.as_slice().iter().copied()) {
             Some(fact) => fact,
-            None => cache.read(digests).await?,
+            None => cache.read(&digests.into()).await?,
         };
         let (Fact::Known(entry) | Fact::Stale(entry)) = fact else { return Ok(None) };
         let flags = entry.flags();

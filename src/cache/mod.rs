@@ -116,14 +116,10 @@ impl Cache {
     }
 
     /// Reads the store, in one read for all concurrent lookups of the same key. If that fails, returns a stale entry if one may be used.
-    pub(crate) async fn read(
-        self: &Arc<Self>,
-        lookup_key: impl Into<LookupKey>,
-    ) -> Result<Fact, LookupError> {
-        let lookup_key = lookup_key.into();
+    pub(crate) async fn read(self: &Arc<Self>, lookup_key: &LookupKey) -> Result<Fact, LookupError> {
         // A flood of unknown keys must not delay keys that were good a short while ago.
         let warmth = if self.entries.is_warm(lookup_key.digests()) { Warmth::Warm } else { Warmth::Cold };
-        let outcome = self.read_store(&lookup_key, warmth).await;
+        let outcome = self.read_store(lookup_key, warmth).await;
         outcome.or_else(|LookupError| self.stale(lookup_key.digests()).ok_or(LookupError))
     }
 

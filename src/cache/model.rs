@@ -278,7 +278,9 @@ impl World {
         match self.peek() {
             Some(fact) => self.check(&fact, acknowledged),
             // An error is never wrong.
-            None => _ = self.cache.read(self.digests).await.map(|fact| self.check(&fact, acknowledged)),
+            None => {
+                _ = self.cache.read(&self.digests.into()).await.map(|fact| self.check(&fact, acknowledged))
+            }
         }
     }
 

@@ -114,12 +114,4 @@ impl Digests {
     pub(crate) fn as_slice(&self) -> &[Digest] {
         &self.list[..self.len]
     }
-
-    pub(crate) fn current(&self) -> &Digest {
-        &self.list[0]
-    }
-
-    pub(crate) fn former(&self) -> &[Digest] {
-        &self.list[1..self.len]
-    }
 }

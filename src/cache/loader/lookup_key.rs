@@ -23,8 +23,8 @@ pub(crate) enum LookupKey {
 }
 
 impl LookupKey {
-    /// Returns the digests of the lookup. The record of the answer has one of them.
-    pub(in crate::cache) fn digests(&self) -> &[Digest] {
+    /// Returns the digests of the lookup, the current one first. The record of the answer has one of them.
+    pub(crate) fn digests(&self) -> &[Digest] {
         match self {
             Self::ApiKey(digests) => digests.as_slice(),
             #[cfg(feature = "password")]

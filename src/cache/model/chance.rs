@@ -20,7 +20,8 @@ const LAGGING: Weather = Weather { lag: Lag::AtTimes, ..STORMY };
 
 /// Makes a request and leaves it, as a client does that hangs up.
 async fn request_and_leave(world: &World) {
-    let mut reading = pin!(world.cache.read(world.digests));
+    let lookup_key = world.digests.into();
+    let mut reading = pin!(world.cache.read(&lookup_key));
     poll_fn(|context| {
         let _ = reading.as_mut().poll(context);
         Poll::Ready(())
