@@ -90,7 +90,7 @@ struct Inner {
 /// The decision about a request, or the lookup that it depends on.
 pub(crate) enum Decision {
     Made(Result<Principal, Rejection>),
-    Pending(PendingLookup),
+    Pending(Box<PendingLookup>),
 }
 
 impl Decision {
@@ -110,7 +110,7 @@ pub(crate) struct PendingLookup {
     user: Option<Box<str>>,
     password: Option<PresentedPassword>,
     /// The caller that an outer layer admitted.
-    before: Option<Box<Principal>>,
+    before: Option<Principal>,
 }
 
 impl Authenticator {
@@ -286,14 +286,14 @@ impl Authenticator {
         };
         match cached {
             Some(fact) => self.hit(fact, source, user, before),
-            None => Decision::Pending(PendingLookup {
+            None => Decision::Pending(Box::new(PendingLookup {
                 authenticator: self.clone(),
                 lookup_key: digests.into(),
                 source,
                 user: user.map(Into::into),
                 password,
-                before: before.cloned().map(Box::new),
-            }),
+                before: before.cloned(),
+            })),
         }
     }
 
@@ -450,16 +450,17 @@ impl Authenticator {
 
 impl PendingLookup {
     /// Looks the credential up in the store, and decides.
-    pub(crate) async fn resolve(self) -> Result<Principal, Rejection> {
-        let Self { authenticator, lookup_key, source, user, password, before } = self;
+    pub(crate) async fn resolve(mut self: Box<Self>) -> Result<Principal, Rejection> {
+        let password = self.password.take();
+        let Self { authenticator, lookup_key, source, user, before, .. } = &*self;
         let Inner { cache, passwords, metrics, digesters, .. } = &*authenticator.0;
         metrics.missed();
-        let fact = match (cache.read(&lookup_key).await, password) {
+        let fact = match (cache.read(lookup_key).await, password) {
             (Ok(Fact::Absent), Some(password)) => passwords.look_up(cache, password).await,
             (fact, _) => fact,
         };
-        let Ok(fact) = fact else { return Err(authenticator.reject_presented(Reason::Unavailable, source)) };
-        let principal = authenticator.admit(fact, source, user.as_deref(), before.as_deref())?;
+        let Ok(fact) = fact else { return Err(authenticator.reject_presented(Reason::Unavailable, *source)) };
+        let principal = authenticator.admit(fact, *source, user.as_deref(), before.as_ref())?;
         if principal.record().has_pending_first_use() {
             cache.record_first_use(principal.key_id().clone());
         }

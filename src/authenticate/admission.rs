@@ -133,7 +133,7 @@ impl Options {
                 self.forward_anonymous(request, Pass::Optional, cache_headers)
             }
             Decision::Made(Err(rejection)) => Admission::Decided(Decided::Reject(rejection.into(), None)),
-            Decision::Pending(lookup) => Admission::LookUp(Box::new(lookup)),
+            Decision::Pending(lookup) => Admission::LookUp(lookup),
         }
     }
 

@@ -76,7 +76,7 @@ where
             Admission::LookUp(lookup) => {
                 let inner = self.take_ready();
                 let waiting = Waiting { options: Arc::clone(&self.options), inner, request };
-                ResponseFuture::pending(*lookup, waiting)
+                ResponseFuture::pending(lookup, waiting)
             }
         }
     }
@@ -138,7 +138,7 @@ impl<S, ReqBody> ResponseFuture<S, ReqBody>
 where
     S: Service<Request<ReqBody>>,
 {
-    fn pending(lookup: PendingLookup, waiting: Waiting<S, ReqBody>) -> Self {
+    fn pending(lookup: Box<PendingLookup>, waiting: Waiting<S, ReqBody>) -> Self {
         let (lookup, waiting) = (Box::pin(lookup.resolve()), Some(Box::new(waiting)));
         Self { state: State::Pending { lookup, waiting } }
     }
