@@ -122,14 +122,18 @@ impl Terms {
                     Err(Duration::from_nanos(used - capacity))
                 }
             }
-            Kind::Quota(period) => {
-                let (number, used) = counted(word, period, now.wall);
-                if cost <= self.requests.saturating_sub(used) {
-                    Ok(packed(number, used + cost))
-                } else {
-                    Err(end(period, number).saturating_since(now.wall))
-                }
-            }
+            Kind::Quota(period) => self.take_of_quota(period, word, cost, now.wall),
+        }
+    }
+
+    // Apart from rates, whose arithmetic is a few instructions.
+    #[inline(never)]
+    fn take_of_quota(&self, period: Period, word: u64, cost: u64, wall: Timestamp) -> Result<u64, Duration> {
+        let (number, used) = counted(word, period, wall);
+        if cost <= self.requests.saturating_sub(used) {
+            Ok(packed(number, used + cost))
+        } else {
+            Err(end(period, number).saturating_since(wall))
         }
     }
 
@@ -206,7 +210,8 @@ impl Bucket {
     }
 
     /// Takes a request, and returns the word that it left.
-    #[inline]
+    // Part of each decision: the call would cost more than the arithmetic.
+    #[inline(always)]
     pub(super) fn spend(&self, terms: &Terms, cost: u64, now: Now) -> Result<u64, Duration> {
         let mut word = self.0.load(Ordering::Acquire);
         loop {

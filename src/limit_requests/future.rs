@@ -70,15 +70,33 @@ where
 {
     type Output = Result<S::Response, S::Error>;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.as_mut().project().state.project() {
+            // Nothing is added, so the response is not moved.
+            StateProjection::Forwarded { response, allowance: None } => response.poll(context),
+            _ => self.poll_otherwise(context),
+        }
+    }
+}
+
+impl<S, ReqBody, ResBody> ResponseFuture<S, ReqBody>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    ResBody: RejectionBody,
+{
+    /// Polls in any state. Apart from `poll`, which does little in the usual one.
+    #[inline(never)]
+    fn poll_otherwise(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<S::Response, S::Error>> {
         let mut this = self.project();
         loop {
             let next = match this.state.as_mut().project() {
                 StateProjection::Rejected { response } => {
                     return Poll::Ready(Ok(response.take().expect(POLLED_AFTER_COMPLETION)));
                 }
-                // Nothing is added, so the response is not moved.
-                StateProjection::Forwarded { response, allowance: None } => return response.poll(context),
                 StateProjection::Forwarded { response, allowance } => {
                     // Changed in place, which saves another move.
                     let mut polled = response.poll(context);

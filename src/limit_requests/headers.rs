@@ -61,9 +61,9 @@ impl Headers {
             }
         };
         // Rounded up, as a client that comes at that time must not be too early.
-        let whole_in = left.whole_in.as_nanos().div_ceil(1_000_000);
-        let now = u128::try_from(wall.unix_millis()).unwrap_or(0);
-        let reset = u64::try_from((now + whole_in).div_ceil(1_000)).unwrap_or(u64::MAX);
+        let now = u64::try_from(wall.unix_millis()).unwrap_or(0);
+        let millis = now % 1_000 + u64::from(left.whole_in.subsec_nanos().div_ceil(1_000_000));
+        let reset = (now / 1_000 + millis.div_ceil(1_000)).saturating_add(left.whole_in.as_secs());
         Some(Allowance { limit: terms.requests(), remaining: left.remaining, reset, draft })
     }
 }
@@ -71,9 +71,9 @@ impl Headers {
 impl Allowance {
     /// Sets the headers, in place of those of services inside: two that disagree would help no client.
     pub(super) fn set(self, headers: &mut HeaderMap) {
-        headers.insert(LIMIT, self.limit.into());
-        headers.insert(REMAINING, self.remaining.into());
-        headers.insert(RESET, self.reset.into());
+        headers.insert(LIMIT, decimal(self.limit));
+        headers.insert(REMAINING, decimal(self.remaining));
+        headers.insert(RESET, decimal(self.reset));
         if let Some(draft) = self.draft {
             let Draft { policy, rate_limit } = *draft;
             for (name, text) in [(POLICY, policy), (RATE_LIMIT, rate_limit)] {
@@ -105,4 +105,20 @@ impl Draft {
             let _ = write!(rate_limit, ";t={seconds}");
         }
     }
+}
+
+/// Returns a number as the value of a header. `HeaderValue::from` allocates twice, as it does not know the length beforehand.
+fn decimal(number: u64) -> HeaderValue {
+    let mut digits = [0; 20];
+    let (mut first, mut rest) = (digits.len(), number);
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (rest % 10) as u8;
+        first -= 1;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    // OK because any header may have digits.
+    HeaderValue::from_bytes(&digits[first..]).expect("digits")
 }

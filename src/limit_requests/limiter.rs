@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use http::{Request, Response};
 
-use super::bucket::Terms;
+use super::bucket::{Now, Terms};
 use super::buckets::Buckets;
 use super::counters::{Count, Counters, Left, Taken};
 use super::fleet::{Fleet, FleetCounts};
@@ -109,42 +109,55 @@ impl Limiter {
     }
 
     /// Counts a request.
+    #[inline]
     pub(super) fn admit<B>(self: &Arc<Self>, request: &Request<B>) -> Admission {
         static LAYER: Dependent = Dependent::new("`LimitLayer`");
         match principal(request.extensions(), &LAYER) {
             Ok(caller) if caller.entry().flags().is_limited() || !self.defaults.is_empty() => {
-                self.admit_limited(caller, request)
+                let cost = self.cost.as_ref().map_or(1, |cost| cost(request.into()));
+                self.admit_limited(caller, cost)
             }
             Ok(_) => Admission::Decided(Ok(None)),
-            // The layer outside has admitted it without a key: there is nothing to count it to.
-            Err(rejection) if *rejection.reason() == Reason::Missing => Admission::Decided(Ok(None)),
-            Err(rejection) => Admission::Decided(Err(Refusal::new(rejection, None))),
+            Err(rejection) => Admission::Decided(without_key(rejection)),
         }
     }
 
-    fn admit_limited<B>(self: &Arc<Self>, caller: &Principal, request: &Request<B>) -> Admission {
-        let cost = self.cost.as_ref().map_or(1, |cost| cost(request.into()));
+    /// Counts a request to a key with limits. What a sole limit needs is inlined, as calls would cost more than the work.
+    fn admit_limited(self: &Arc<Self>, caller: &Principal, cost: u64) -> Admission {
         match self.attached(caller.entry()) {
             Some(Counts::Local(counts)) => Admission::Decided(self.count(caller, counts, cost)),
             Some(Counts::Fleet(counts)) => self.ask(caller, counts, cost),
-            None => match self.find(caller.entry()) {
-                Counts::Local(counts) => Admission::Decided(self.count(caller, &counts, cost)),
-                Counts::Fleet(counts) => self.ask(caller, &counts, cost),
-            },
+            None => self.admit_unattached(caller, cost),
+        }
+    }
+
+    #[cold]
+    fn admit_unattached(self: &Arc<Self>, caller: &Principal, cost: u64) -> Admission {
+        match self.find(caller.entry()) {
+            Counts::Local(counts) => Admission::Decided(self.count(caller, &counts, cost)),
+            Counts::Fleet(counts) => self.ask(caller, &counts, cost),
         }
     }
 
     /// Returns the counts that the entry keeps for this limiter.
     #[inline]
     fn attached<'e>(&self, entry: &'e Entry) -> Option<&'e Counts> {
-        let attachment = || Attachment { of: self.id, counts: self.find(entry), next: OnceLock::new() };
-        let first = entry.attached(|| Box::new(attachment())).downcast_ref::<Attachment>()?;
-        if first.of == self.id {
-            return Some(&first.counts);
-        }
-        let next = |last: &&'e Attachment| Some(&**last.next.get_or_init(|| Box::new(attachment())));
+        let first = entry.attached(|| Box::new(self.attachment(entry))).downcast_ref::<Attachment>()?;
+        if first.of == self.id { Some(&first.counts) } else { self.attached_behind(first, entry) }
+    }
+
+    /// Returns the counts that the entry keeps for this limiter behind those of another one.
+    #[inline(never)]
+    fn attached_behind<'e>(&self, first: &'e Attachment, entry: &Entry) -> Option<&'e Counts> {
+        let next =
+            |last: &&'e Attachment| Some(&**last.next.get_or_init(|| Box::new(self.attachment(entry))));
         let mut others = iter::successors(next(&first), next).take(MOST_ATTACHED - 1);
         others.find(|other| other.of == self.id).map(|found| &found.counts)
+    }
+
+    #[cold]
+    fn attachment(&self, entry: &Entry) -> Attachment {
+        Attachment { of: self.id, counts: self.find(entry), next: OnceLock::new() }
     }
 
     /// Finds the counts of a key.
@@ -167,22 +180,36 @@ impl Limiter {
     }
 
     /// Counts a request in this process.
+    // Part of each decision, as `admit_limited` says.
+    #[inline(always)]
     fn count(&self, caller: &Principal, counts: &LocalCounts, cost: u64) -> Decision {
         let (now, outcome) = counts.take(cost, self.headers != Headers::None);
-        let allowance = |limit: (&Terms, &Left)| {
-            let all = counts.iter().map(|counter| (&*counter.name, counter.terms, counter.left(now)));
-            self.headers.allowance(limit, now.wall, all)
-        };
         match outcome {
-            Ok(_) if self.headers == Headers::None => Ok(None),
-            Ok(tightest) => {
-                Ok(tightest.and_then(|spent| allowance((&spent.counter.terms, &spent.left(now)))))
+            Ok(Some(spent)) if self.headers != Headers::None => {
+                Ok(self.allowance(counts, (&spent.counter.terms, &spent.left(now)), now))
             }
-            Err(NoRoom { counter, wait }) => {
-                let allowance = allowance((&counter.terms, &counter.left(now)));
-                Err(Refusal::limited(caller, Arc::clone(&counter.name), wait, allowance))
-            }
+            Ok(_) => Ok(None),
+            Err(no_room) => Err(self.refuse(caller, counts, no_room, now)),
         }
+    }
+
+    #[cold]
+    fn refuse(
+        &self,
+        caller: &Principal,
+        counts: &LocalCounts,
+        NoRoom { counter, wait }: NoRoom<'_>,
+        now: Now,
+    ) -> Box<Refusal> {
+        let allowance = self.allowance(counts, (&counter.terms, &counter.left(now)), now);
+        Refusal::limited(caller, Arc::clone(&counter.name), wait, allowance)
+    }
+
+    /// Returns what the response says of this one of the counts in this process.
+    #[inline(never)]
+    fn allowance(&self, counts: &LocalCounts, limit: (&Terms, &Left), now: Now) -> Option<Allowance> {
+        let all = counts.iter().map(|counter| (&*counter.name, counter.terms, counter.left(now)));
+        self.headers.allowance(limit, now.wall, all)
     }
 
     /// Counts a request in the store of the fleet, unless that is known to be away.
@@ -236,6 +263,16 @@ impl Limiter {
     }
 }
 
+/// Decides about a request without a principal.
+#[cold]
+fn without_key(rejection: Rejection) -> Decision {
+    match rejection.reason() {
+        // The layer outside has admitted it without a key: there is nothing to count it to.
+        Reason::Missing => Ok(None),
+        _ => Err(Refusal::new(rejection, None)),
+    }
+}
+
 impl Refusal {
     fn new(rejection: Rejection, allowance: Option<Allowance>) -> Box<Self> {
         Box::new(Self { rejection, allowance })
@@ -251,8 +288,11 @@ impl Refusal {
     }
 
     /// Returns the response to `request`.
-    pub(super) fn into_response_to<B, R: RejectionBody>(self, request: &Request<B>) -> Response<R> {
-        let Self { rejection, allowance } = self;
+    pub(super) fn into_response_to<B, R: RejectionBody>(
+        self: Box<Self>,
+        request: &Request<B>,
+    ) -> Response<R> {
+        let Self { rejection, allowance } = *self;
         let mut response = rejection.into_response_to(request);
         if let Some(allowance) = allowance {
             allowance.set(response.headers_mut());

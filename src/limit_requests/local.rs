@@ -69,15 +69,20 @@ impl LocalCounts {
     pub(super) fn take(&self, cost: u64, needs_wall: bool) -> (Now, Outcome<'_>) {
         let clock = &*self.clock;
         // A rate alone needs no calendar.
-        let mut now =
-            if needs_wall || self.by_calendar { Now::coarse(clock) } else { Now::coarse_moment(clock) };
-        let mut outcome = take(&self.all, cost, now, clock);
-        // The coarse clocks may be late by a tick. A client that has waited as told is not refused for that.
-        if outcome.as_ref().is_err_and(|no_room| no_room.wait <= clock.tick()) {
-            now = Now::exact(clock);
-            outcome = take(&self.all, cost, now, clock);
+        let now = if needs_wall || self.by_calendar { Now::coarse(clock) } else { Now::coarse_moment(clock) };
+        match take(&self.all, cost, now, clock) {
+            Err(no_room) if no_room.wait <= clock.tick() => self.take_again(cost),
+            outcome => (now, outcome),
         }
-        (now, outcome)
+    }
+
+    /// Takes a request by the exact clocks: the coarse ones may be late by a tick, and a client that has waited as told is not refused for
+    /// that.
+    #[cold]
+    fn take_again(&self, cost: u64) -> (Now, Outcome<'_>) {
+        let clock = &*self.clock;
+        let now = Now::exact(clock);
+        (now, take(&self.all, cost, now, clock))
     }
 
     /// Returns the limits, in their order.
@@ -115,23 +120,28 @@ pub(super) fn tightness(left: &Left) -> (u64, Reverse<Duration>) {
     (left.remaining, Reverse(left.whole_in))
 }
 
-/// Takes a request of this cost from all limits or from none, and returns what is left of the tightest. A free request is not counted.
+/// Takes a request of this cost from all limits or from none, and returns what is left of the tightest.
 #[inline]
 fn take<'c>(counters: &'c [Counter], cost: u64, now: Now, clock: &dyn Clock) -> Outcome<'c> {
     match counters {
-        _ if cost == 0 => Ok(counters
-            .iter()
-            .map(|counter| counter.spent(counter.bucket.word()))
-            .reduce(|spent, other| spent.tighter(other, now))),
-        [counter] => {
+        // The usual case, which needs no second look.
+        [counter] if cost > 0 => {
             let taken = counter.bucket.spend(&counter.terms, cost, now);
             taken.map(|word| Some(counter.spent(word))).map_err(|wait| NoRoom { counter, wait })
         }
-        _ => {
-            look(counters, cost, now)?;
-            take_each(counters, cost, now, clock)
-        }
+        _ => take_all(counters, cost, now, clock),
     }
+}
+
+/// Takes a request from any number of limits. A free request is not counted.
+#[inline(never)]
+fn take_all<'c>(counters: &'c [Counter], cost: u64, now: Now, clock: &dyn Clock) -> Outcome<'c> {
+    if cost == 0 {
+        let untouched = counters.iter().map(|counter| counter.spent(counter.bucket.word()));
+        return Ok(untouched.reduce(|spent, other| spent.tighter(other, now)));
+    }
+    look(counters, cost, now)?;
+    take_each(counters, cost, now, clock)
 }
 
 /// Looks at all limits, and returns the one for which a client would have to wait longest.

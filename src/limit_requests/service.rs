@@ -10,7 +10,7 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::ResponseFuture;
-use super::limiter::{Admission, Limiter};
+use super::limiter::{Admission, Asking, Limiter, Refusal};
 use crate::inner_service::inner_service_accessors;
 use crate::reject::RejectionBody;
 
@@ -49,16 +49,36 @@ where
             Admission::Decided(Ok(allowance)) => {
                 ResponseFuture::forwarded(self.inner.call(request), allowance)
             }
-            Admission::Decided(Err(refusal)) => {
-                // Gives back what the inner service has reserved for this request, such as a permit.
-                self.inner = self.inner.clone();
-                ResponseFuture::rejected(refusal.into_response_to(&request))
-            }
-            Admission::Asking(asking) => {
-                // The clone is not ready, and stays behind to be polled.
-                let clone = self.inner.clone();
-                ResponseFuture::pending(asking, mem::replace(&mut self.inner, clone), request)
-            }
+            Admission::Decided(Err(refusal)) => self.refuse(refusal, &request),
+            Admission::Asking(asking) => self.wait(asking, request),
         }
+    }
+}
+
+// Apart from `call`, so that a request that is admitted at once pays nothing for them.
+impl<S: Clone> LimitRequests<S> {
+    #[cold]
+    fn refuse<ReqBody, ResBody>(
+        &mut self,
+        refusal: Box<Refusal>,
+        request: &Request<ReqBody>,
+    ) -> ResponseFuture<S, ReqBody>
+    where
+        S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+        ResBody: RejectionBody,
+    {
+        // Gives back what the inner service has reserved for this request, such as a permit.
+        self.inner = self.inner.clone();
+        ResponseFuture::rejected(refusal.into_response_to(request))
+    }
+
+    #[inline(never)]
+    fn wait<ReqBody>(&mut self, asking: Asking, request: Request<ReqBody>) -> ResponseFuture<S, ReqBody>
+    where
+        S: Service<Request<ReqBody>>,
+    {
+        // The clone is not ready, and stays behind to be polled.
+        let clone = self.inner.clone();
+        ResponseFuture::pending(asking, mem::replace(&mut self.inner, clone), request)
     }
 }

@@ -58,11 +58,17 @@ impl Dependent {
 
 /// Returns the principal of a request, or the rejection of a request without one. If the request did not pass the middleware, the log names
 /// the component that needs it, once: a client can do nothing about that, and is told nothing of how the service is built.
+#[inline]
 pub(crate) fn principal<'e>(
     extensions: &'e Extensions,
     needed_by: &Dependent,
 ) -> Result<&'e Principal, Rejection> {
-    extensions.get::<Principal>().ok_or_else(|| match extensions.get::<Anonymous>() {
+    extensions.get::<Principal>().ok_or_else(|| without_principal(extensions, needed_by))
+}
+
+#[cold]
+fn without_principal(extensions: &Extensions, needed_by: &Dependent) -> Rejection {
+    match extensions.get::<Anonymous>() {
         Some(anonymous) => Rejection::by(Arc::clone(&anonymous.responses), Reason::Missing),
         None => {
             if needed_by.reported.is_first() {
@@ -70,7 +76,7 @@ pub(crate) fn principal<'e>(
             }
             Rejection::new(Reason::NotAuthenticated)
         }
-    })
+    }
 }
 
 /// Returns whether the middleware admitted a request as a CORS preflight. A layer in between may have changed the method: then it no longer

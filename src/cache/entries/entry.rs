@@ -44,8 +44,9 @@ pub(crate) struct Entry {
     accepted_by: AcceptedBy,
     pub(super) place: Place,
     issuer: Arc<Issuer>,
-    record: Record,
+    /// Here because a request with a limit reads it.
     extras: OnceLock<Box<Extras>>,
+    record: Record,
 }
 
 /// What few entries have.
