@@ -4,7 +4,6 @@
 
 use std::fmt;
 use std::future::Future;
-use std::iter;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -149,10 +148,14 @@ impl Limiter {
     /// Returns the counts that the entry keeps for this limiter behind those of another one.
     #[inline(never)]
     fn attached_behind<'e>(&self, first: &'e Attachment, entry: &Entry) -> Option<&'e Counts> {
-        let next =
-            |last: &&'e Attachment| Some(&**last.next.get_or_init(|| Box::new(self.attachment(entry))));
-        let mut others = iter::successors(next(&first), next).take(MOST_ATTACHED - 1);
-        others.find(|other| other.of == self.id).map(|found| &found.counts)
+        let mut last = first;
+        for _ in 1..MOST_ATTACHED {
+            last = last.next.get_or_init(|| Box::new(self.attachment(entry)));
+            if last.of == self.id {
+                return Some(&last.counts);
+            }
+        }
+        None
     }
 
     #[cold]
