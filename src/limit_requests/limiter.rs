@@ -291,11 +291,8 @@ impl Refusal {
     }
 
     /// Returns the response to `request`.
-    pub(super) fn into_response_to<B, R: RejectionBody>(
-        self: Box<Self>,
-        request: &Request<B>,
-    ) -> Response<R> {
-        let Self { rejection, allowance } = *self;
+    pub(super) fn into_response_to<B, R: RejectionBody>(self, request: &Request<B>) -> Response<R> {
+        let Self { rejection, allowance } = self;
         let mut response = rejection.into_response_to(request);
         if let Some(allowance) = allowance {
             allowance.set(response.headers_mut());

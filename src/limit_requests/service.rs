@@ -49,7 +49,7 @@ where
             Admission::Decided(Ok(allowance)) => {
                 ResponseFuture::forwarded(self.inner.call(request), allowance)
             }
-            Admission::Decided(Err(refusal)) => self.refuse(refusal, &request),
+            Admission::Decided(Err(refusal)) => self.refuse(*refusal, &request),
             Admission::Asking(asking) => self.wait(asking, request),
         }
     }
@@ -60,7 +60,7 @@ impl<S: Clone> LimitRequests<S> {
     #[cold]
     fn refuse<ReqBody, ResBody>(
         &mut self,
-        refusal: Box<Refusal>,
+        refusal: Refusal,
         request: &Request<ReqBody>,
     ) -> ResponseFuture<S, ReqBody>
     where
