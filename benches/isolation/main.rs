@@ -1,7 +1,7 @@
 //! Valid keys beside the load of a tenant, other clients or a manager on the same database.
 //!
 //! `cargo bench --manifest-path benches/Cargo.toml --bench isolation`; with PostgreSQL as well if `TEST_POSTGRES_URL` names a server, as
-//! `.ci/postgres` does for a command. Arguments select the loads that have one of them in their names. `ISOLATION=short` makes the loads a tenth as large and the phases two seconds long.
+//! `.ci/postgres` does for a command. Arguments select the loads that have one of them in their names. `ISOLATION=short` makes the loads a tenth as large and the phases a second long.
 //!
 //! Each load runs beside 200 requests a second, half of them with cached keys: once on the database of these keys, and once on
 //! another one of the same machine. It fails if a valid key was not admitted. The longer durations of admissions are printed but no
@@ -45,7 +45,7 @@ impl Size {
 
 fn main() -> ExitCode {
     let size = if env::var("ISOLATION").is_ok_and(|size| size == "short") {
-        Size { part: 0.1, phase: Duration::from_secs(2) }
+        Size { part: 0.1, phase: Duration::from_secs(1) }
     } else {
         Size { part: 1.0, phase: Duration::from_secs(9) }
     };
