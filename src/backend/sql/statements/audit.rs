@@ -165,15 +165,11 @@ pub(crate) fn decode(row: &Row) -> Result<AuditEntry, BackendError> {
 
 #[cfg(all(test, feature = "sqlite"))]
 mod tests {
-    use sqlx::sqlite::SqliteConnection;
-    use sqlx::{AssertSqlSafe, Connection, Row as _};
-
     use super::*;
+    use crate::backend::sql::statements::sqlite_plan::sqlite_plan;
 
     #[tokio::test]
     async fn each_query_walks_an_index_in_its_order() {
-        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
-        sqlx::raw_sql(include_str!("../schema/sqlite.sql")).execute(&mut connection).await.unwrap();
         let (all, key) = (AuditQuery::all, KeyId::new("key_1").unwrap());
         let acme = || all().of_organization("acme").environment(Environment::Live);
         let at = Timestamp::from_unix_millis(1);
@@ -191,9 +187,7 @@ mod tests {
         ] {
             for mut query in [query.clone(), query.oldest_first()] {
                 query.after = Some((at, 7));
-                let explain = format!("EXPLAIN QUERY PLAN {}", select(&query).sql);
-                let rows = sqlx::query(AssertSqlSafe(explain)).fetch_all(&mut connection).await.unwrap();
-                let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+                let plan = sqlite_plan(&select(&query)).await;
                 assert!(plan.len() == 1 && plan[0].contains(index), "{query:?}: {plan:?}");
             }
         }

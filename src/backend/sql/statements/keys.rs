@@ -401,24 +401,20 @@ fn digest_of(row: &Row) -> Result<Digest, BackendError> {
 
 #[cfg(all(test, feature = "sqlite"))]
 mod tests {
-    use sqlx::sqlite::SqliteConnection;
-    use sqlx::{AssertSqlSafe, Connection, Row as _, Sqlite};
+    use sqlx::Sqlite;
 
     use super::*;
     use crate::backend::sql::session::Driver;
+    use crate::backend::sql::statements::sqlite_plan::sqlite_plan;
 
     #[tokio::test]
     async fn changes_of_sessions_read_no_keys() {
-        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
-        sqlx::raw_sql(include_str!("../schema/sqlite.sql")).execute(&mut connection).await.unwrap();
         let at = Timestamp::from_unix_millis(1);
         for (statement, index) in [
             (live_sessions("external ann", 99, at), "tower_api_key_session (session_opener=?"),
             (ended_keys(Sqlite::DIALECT, at, "", &KeyFilter::sessions()), "tower_api_key_sessions (id>?"),
         ] {
-            let explain = format!("EXPLAIN QUERY PLAN {}", statement.sql);
-            let rows = sqlx::query(AssertSqlSafe(explain)).fetch_all(&mut connection).await.unwrap();
-            let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+            let plan = sqlite_plan(&statement).await;
             assert!(plan.len() == 1 && plan[0].contains(index), "{plan:?}");
         }
     }

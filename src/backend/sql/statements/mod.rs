@@ -2,7 +2,7 @@
 
 // Layer 3 of 10: storage.
 // Above `session`, `owner_state` and `change_codec`; below `store`. Bottom to top, a file importing only those before it:
-// - `self`, `filter`, `locks`, `owners`, `written`, `plans`
+// - in tests `sqlite_plan`; `self`, `filter`, `locks`, `owners`, `written`, `plans`
 // - `read`, `audit`, `usage_totals`, `usage`, `digests`
 // - `actor`, `last_manager`, `keys`, `owner_changes`, `write`; in tests `query_plans`
 
@@ -19,6 +19,8 @@ pub(super) mod plans;
 #[cfg(all(test, feature = "postgres"))]
 mod query_plans;
 pub(super) mod read;
+#[cfg(all(test, feature = "sqlite"))]
+mod sqlite_plan;
 pub(super) mod usage;
 mod usage_totals;
 pub(super) mod write;

@@ -90,18 +90,12 @@ pub(crate) fn decode(row: &Row) -> Result<Plan, BackendError> {
 
 #[cfg(all(test, feature = "sqlite"))]
 mod tests {
-    use sqlx::sqlite::SqliteConnection;
-    use sqlx::{AssertSqlSafe, Connection, Row as _};
-
     use super::*;
+    use crate::backend::sql::statements::sqlite_plan::sqlite_plan;
 
     #[tokio::test]
     async fn the_deletion_of_a_plan_reads_no_revoked_keys() {
-        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
-        sqlx::raw_sql(include_str!("../schema/sqlite.sql")).execute(&mut connection).await.unwrap();
-        let explain = format!("EXPLAIN QUERY PLAN {}", in_use("free").sql);
-        let rows = sqlx::query(AssertSqlSafe(explain)).fetch_all(&mut connection).await.unwrap();
-        let steps: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+        let steps = sqlite_plan(&in_use("free")).await;
         for (table, index) in
             [("", "by_plan (plan>?)"), ("_organization", "organization_by_plan (organization_plan>?)")]
         {

@@ -126,25 +126,22 @@ pub(crate) fn decode(row: &Row) -> Result<Record, BackendError> {
 
 #[cfg(all(test, feature = "sqlite"))]
 mod tests {
-    use sqlx::sqlite::SqliteConnection;
-    use sqlx::{AssertSqlSafe, Connection, Row as _};
-
     use super::*;
     use crate::backend::sql::session::Driver;
+    use crate::backend::sql::statements::sqlite_plan::sqlite_plan;
     use crate::clock::Timestamp;
     use crate::record::KeyState;
 
     #[tokio::test]
     async fn each_search_seeks_its_start_in_an_index_of_its_order() {
-        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
-        sqlx::raw_sql(include_str!("../schema/sqlite.sql")).execute(&mut connection).await.unwrap();
         let (owner, project) = ("owner_organization=?", "owner_organization=? AND owner_project=?");
         for (filter, index, columns) in [
-            (KeyFilter::all(), "", ""),
-            (KeyFilter::all().state(KeyState::Expired, Timestamp::from_unix_millis(1)), "", ""),
-            (KeyFilter::of_organization("acme"), "_organization", owner),
-            (KeyFilter::of_project("acme", "sink"), "_project", project),
-            (KeyFilter::of_user("ann@example.com"), "_email", "owner_email=?"),
+            (KeyFilter::all(), "by", ""),
+            (KeyFilter::all().state(KeyState::Expired, Timestamp::from_unix_millis(1)), "by", ""),
+            (KeyFilter::all().state(KeyState::Revoked, Timestamp::from_unix_millis(1)), "revoked_by", ""),
+            (KeyFilter::of_organization("acme"), "by_organization", owner),
+            (KeyFilter::of_project("acme", "sink"), "by_project", project),
+            (KeyFilter::of_user("ann@example.com"), "by_email", "owner_email=?"),
         ] {
             for (filter, of) in
                 [(filter.clone().name_starts_with("CI"), "name"), (filter.starts_with("demo"), "hint")]
@@ -156,11 +153,9 @@ mod tests {
                 let next = format!("{columns}{and}(search_{of},id)>(?,?) AND search_{of}<?)");
                 for (after, bounds) in [(None, first), (Some(&after), next)] {
                     let dialect = <sqlx::Sqlite as Driver>::DIALECT;
-                    let explain = format!("EXPLAIN QUERY PLAN {}", search(dialect, &filter, after, 21).sql);
-                    let rows = sqlx::query(AssertSqlSafe(explain)).fetch_all(&mut connection).await.unwrap();
-                    let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+                    let plan = sqlite_plan(&search(dialect, &filter, after, 21)).await;
                     let expected =
-                        format!("SEARCH tower_api_key USING INDEX tower_api_key_by{index}_{of} ({bounds}");
+                        format!("SEARCH tower_api_key USING INDEX tower_api_key_{index}_{of} ({bounds}");
                     assert_eq!(plan[0], expected, "{filter:?}");
                     assert!(plan.iter().all(|step| !step.contains("ORDER BY")), "{plan:?}");
                 }

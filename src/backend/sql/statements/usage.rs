@@ -301,15 +301,11 @@ pub(crate) fn decode(row: &Row) -> Result<UsageLine, BackendError> {
 
 #[cfg(all(test, feature = "sqlite"))]
 mod tests {
-    use sqlx::sqlite::SqliteConnection;
-    use sqlx::{AssertSqlSafe, Connection, Row as _};
-
     use super::*;
+    use crate::backend::sql::statements::sqlite_plan::sqlite_plan;
 
     #[tokio::test]
     async fn each_query_seeks_its_rows_in_their_order() {
-        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
-        sqlx::raw_sql(include_str!("../schema/sqlite.sql")).execute(&mut connection).await.unwrap();
         let days = || UsageQuery::new(Day::from_unix_days(20_000), Day::from_unix_days(20_089));
         let total = "SEARCH tower_api_key_usage_total USING PRIMARY KEY (kind=? AND organization=? AND name=? AND day>? AND day<?)";
         let of_key = "SEARCH tower_api_key_usage USING PRIMARY KEY (key_id=? AND day>? AND day<?)";
@@ -330,9 +326,7 @@ mod tests {
             (days().of_organization("acme").by(UsageBy::Route), &by_owner),
             (days().of_key(KeyId::new("key_1").unwrap()).by(UsageBy::Route), &by_key),
         ] {
-            let explain = format!("EXPLAIN QUERY PLAN {}", select(&query).sql);
-            let rows = sqlx::query(AssertSqlSafe(explain)).fetch_all(&mut connection).await.unwrap();
-            let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+            let plan = sqlite_plan(&select(&query)).await;
             // Lines by route are sorted: those of a day come from several keys.
             assert_eq!(plan[0], expected, "{query:?}");
             assert!(plan.len() == 1 || query.by == UsageBy::Route, "{query:?}: {plan:?}");
