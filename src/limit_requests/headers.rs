@@ -71,9 +71,9 @@ impl Headers {
 impl Allowance {
     /// Sets the headers, in place of those of services inside: two that disagree would help no client.
     pub(super) fn set(self, headers: &mut HeaderMap) {
-        headers.insert(LIMIT, decimal(self.limit));
-        headers.insert(REMAINING, decimal(self.remaining));
-        headers.insert(RESET, decimal(self.reset));
+        headers.insert(LIMIT, self.limit.into());
+        headers.insert(REMAINING, self.remaining.into());
+        headers.insert(RESET, self.reset.into());
         if let Some(draft) = self.draft {
             let Draft { policy, rate_limit } = *draft;
             for (name, text) in [(POLICY, policy), (RATE_LIMIT, rate_limit)] {
@@ -105,20 +105,4 @@ impl Draft {
             let _ = write!(rate_limit, ";t={seconds}");
         }
     }
-}
-
-/// Returns a number as the value of a header. `HeaderValue::from` allocates twice, as it does not know the length beforehand.
-fn decimal(number: u64) -> HeaderValue {
-    let mut digits = [0; 20];
-    let (mut first, mut rest) = (digits.len(), number);
-    for digit in digits.iter_mut().rev() {
-        *digit = b'0' + (rest % 10) as u8;
-        first -= 1;
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    // OK because any header may have digits.
-    HeaderValue::from_bytes(&digits[first..]).expect("digits")
 }
