@@ -106,7 +106,7 @@ pub struct UsedUp {
 #[derive(Debug)]
 pub struct CountersError {
     kind: CountersErrorKind,
-    /// Whether the store itself has said so, which shows that it is there.
+    /// Whether the store itself has answered so.
     is_answer: bool,
     source: Box<dyn Error + Send + Sync>,
 }
@@ -215,7 +215,7 @@ impl CountersError {
         Self { is_answer: true, ..Self::busy(source) }
     }
 
-    /// Returns whether the error shows that the store is there.
+    /// Returns whether the store itself has answered.
     pub(super) fn is_answer(&self) -> bool {
         self.is_answer
     }
