@@ -33,7 +33,7 @@ impl Negative {
     }
 
     pub(super) fn contains(&self, digest: &Digest, generation: Generation, now: Moment) -> bool {
-        self.absent.get(digest).is_some_and(|absence| absence.generation == generation && now < absence.until)
+        self.absent.holds(digest, |absence| absence.generation == generation && now < absence.until)
     }
 
     pub(super) fn remove(&self, digest: &Digest) {

@@ -78,8 +78,8 @@ impl<V: Clone> Bounded<V> {
         Self(Map::new())
     }
 
-    pub(in crate::cache) fn get(&self, digest: &Digest) -> Option<V> {
-        self.0.get(digest)
+    pub(in crate::cache) fn holds(&self, digest: &Digest, property: impl Fn(&V) -> bool) -> bool {
+        self.0.take_step().get(digest).is_some_and(property)
     }
 
     pub(in crate::cache) fn insert(&self, digest: Digest, value: V) {

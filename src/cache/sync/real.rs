@@ -4,9 +4,11 @@
 
 pub(in crate::cache) use std::sync::{Mutex, MutexGuard};
 
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::time::Duration;
 
+use moka::Equivalent;
+use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
 use crate::digest::Digest;
@@ -43,31 +45,74 @@ impl<V: Clone> Map<V> {
     }
 }
 
-/// A map of limited size that chooses what it evicts.
-pub(in crate::cache) struct Bounded<V>(Cache<Digest, V, Keyed>)
+/// A map of limited size that evicts the values that were inserted first.
+///
+/// A value is a part of its key, which `moka` compares without recording a read: a recorded one takes more than twice as long.
+pub(in crate::cache) struct Bounded<V>(Cache<Held<V>, (), Keyed>)
 where
-    V: Clone + Send + Sync + 'static;
+    V: Send + Sync + 'static;
 
-impl<V: Clone + Send + Sync + 'static> Bounded<V> {
+impl<V: Send + Sync + 'static> Bounded<V> {
     /// Creates a map for `capacity` values.
     ///
-    /// Removing values that are idle for twice their time to live only collects garbage: the end of validity is in each value.
+    /// Removing values after twice their time to live only collects garbage: the end of validity is in each value.
     pub(in crate::cache) fn new(capacity: u64, ttl: Duration) -> Self {
         // By idleness, because the order of access is kept anyway; the order of age would take memory for each value.
         let idle = ttl.max(Duration::from_millis(1)) * 2;
-        Self(Cache::builder().max_capacity(capacity).time_to_idle(idle).build_with_hasher(Keyed::default()))
+        let cache =
+            Cache::builder().max_capacity(capacity).eviction_policy(EvictionPolicy::lru()).time_to_idle(idle);
+        Self(cache.build_with_hasher(Keyed::default()))
     }
 
-    pub(in crate::cache) fn get(&self, digest: &Digest) -> Option<V> {
-        self.0.get(digest)
+    /// Returns whether a digest has a value with this property.
+    pub(in crate::cache) fn holds(&self, digest: &Digest, property: impl Fn(&V) -> bool) -> bool {
+        self.0.contains_key(&Wanted { digest, property })
     }
 
     pub(in crate::cache) fn insert(&self, digest: Digest, value: V) {
-        self.0.insert(digest, value);
+        self.0.insert(Held { digest, value }, ());
     }
 
     pub(in crate::cache) fn remove(&self, digest: &Digest) {
-        self.0.invalidate(digest);
+        self.0.invalidate(&Wanted { digest, property: |_: &V| true });
+    }
+}
+
+/// A value under a digest, by which alone it is told from others.
+struct Held<V> {
+    digest: Digest,
+    value: V,
+}
+
+impl<V> PartialEq for Held<V> {
+    fn eq(&self, other: &Self) -> bool {
+        self.digest == other.digest
+    }
+}
+
+impl<V> Eq for Held<V> {}
+
+impl<V> Hash for Held<V> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.digest.hash(state);
+    }
+}
+
+/// What stands for the value of a digest, if that has a property.
+struct Wanted<'a, P> {
+    digest: &'a Digest,
+    property: P,
+}
+
+impl<P> Hash for Wanted<'_, P> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.digest.hash(state);
+    }
+}
+
+impl<V, P: Fn(&V) -> bool> Equivalent<Held<V>> for Wanted<'_, P> {
+    fn equivalent(&self, held: &Held<V>) -> bool {
+        *self.digest == held.digest && (self.property)(&held.value)
     }
 }
 
@@ -121,12 +166,53 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::digest::Digester;
 
     /// Returns the hash of some words.
     fn mixed(keyed: &Keyed, words: &[u64]) -> u64 {
         let mut mixer = keyed.build_hasher();
         words.iter().for_each(|word| mixer.write_u64(*word));
         mixer.finish()
+    }
+
+    fn digest(number: u64) -> Digest {
+        Digester::sha256().digest(&number.to_le_bytes())
+    }
+
+    #[test]
+    fn a_later_value_of_a_digest_replaces_the_former_one() {
+        let map = Bounded::new(16, Duration::from_secs(60));
+        let holds = |value| map.holds(&digest(1), |held| *held == value);
+        map.insert(digest(1), 1);
+        assert!(holds(1) && !holds(2) && !map.holds(&digest(2), |_| true));
+        map.insert(digest(1), 2);
+        assert!(holds(2) && !holds(1));
+        map.remove(&digest(1));
+        assert!(!holds(2) && !holds(1));
+        map.insert(digest(1), 3);
+        assert!(holds(3));
+    }
+
+    #[test]
+    fn values_of_one_digest_take_the_room_of_one() {
+        let map = Bounded::new(16, Duration::from_secs(60));
+        for value in 0..10_000 {
+            map.insert(digest(1), value);
+        }
+        map.0.run_pending_tasks();
+        assert_eq!(map.0.entry_count(), 1);
+        assert_eq!(map.0.iter().count(), 1);
+    }
+
+    #[test]
+    fn the_values_inserted_first_are_evicted() {
+        let map = Bounded::new(16, Duration::from_secs(60));
+        for number in 0..1_000 {
+            map.insert(digest(number), ());
+            map.0.run_pending_tasks();
+        }
+        let held: Vec<_> = (0..1_000).filter(|number| map.holds(&digest(*number), |()| true)).collect();
+        assert_eq!(held, (984..1_000).collect::<Vec<_>>());
     }
 
     #[test]
