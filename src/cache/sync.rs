@@ -25,6 +25,7 @@ pub(super) use std::sync::atomic::AtomicU64 as Atomic;
 #[cfg(weak_memory)]
 pub(super) use weak_memory::Atomic;
 
+pub(super) use once_cell::race::OnceBox;
 pub(super) use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 pub(super) use std::sync::{Arc, OnceLock, Weak};
 

@@ -17,7 +17,7 @@ use super::place::Place;
 use super::rejections::Rejections;
 use super::routes::Routes;
 use super::use_counter::UseCounter;
-use crate::cache::sync::{Arc, OnceLock, Weak};
+use crate::cache::sync::{Arc, OnceBox, OnceLock, Weak};
 use crate::clock::{Clock, Moment, Timestamp};
 use crate::credential::Scheme;
 use crate::digest::Digests;
@@ -45,7 +45,7 @@ pub(crate) struct Entry {
     pub(super) place: Place,
     issuer: Arc<Issuer>,
     /// Here because a request with a limit reads it.
-    extras: OnceLock<Box<Extras>>,
+    extras: OnceBox<Extras>,
     record: Record,
 }
 
@@ -108,7 +108,7 @@ impl Entry {
             place: Place::default(),
             issuer,
             record,
-            extras: extras.map_or_else(OnceLock::new, OnceLock::from),
+            extras: extras.map_or_else(OnceBox::new, OnceBox::with_value),
         }
     }
 
