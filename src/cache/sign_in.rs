@@ -1,4 +1,4 @@
-//! Rejected sign-ins by e-mail and password. The same is read and kept for a known e-mail as for an unknown one.
+//! Rejected sign-ins by e-mail and password. The same is read for a known e-mail as for an unknown one, and the same rejections are kept.
 
 // Layer 6 of 10: cache.
 
@@ -16,7 +16,7 @@ pub(crate) struct AsOf {
 }
 
 impl Cache {
-    /// Reads a user from the store, and keeps the user or its absence as any lookup does. An entry that the cache has already neither gives
+    /// Reads a user from the store, and keeps the user as any lookup does. An entry that the cache has already neither gives
     /// precedence over other lookups nor serves as a stale one in an outage.
     pub(crate) async fn read_user(self: &Arc<Self>, user: LookupKey) -> Result<(Fact, AsOf), LookupError> {
         let generation = self.entries.generation(user.digests());

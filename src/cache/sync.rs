@@ -1,8 +1,8 @@
 //! All synchronisation primitives of the cache, in one place. So the same code runs under a scheduler that explores its interleavings
 //! (`--cfg shuttle`), and its counters in a memory model in which a load may be late (`--cfg weak_memory`).
 //!
-//! The scheduler interrupts at counters, maps, locks, timeouts and spawned tasks. References, the outcomes of flights and permits are those
-//! of the running service there too: the scheduler sees the steps that they order as one.
+//! The scheduler interrupts at counters, maps, locks, timeouts and spawned tasks. References, the outcomes of flights, permits, and what is
+//! made once for an entry are those of the running service there too: the scheduler sees the steps that they order as one.
 
 // Layer 6 of 10: cache.
 

@@ -12,8 +12,8 @@ use super::{PasswordError, PasswordErrorKind};
 use crate::digest::Digest;
 use crate::password_hash::PasswordHash;
 
-/// Capacity and time to live. Entries do not become wrong, since a hash that was changed is another one; the time only bounds the content of
-/// a copy of the memory.
+/// Capacity and time to live. Entries do not become wrong, since a hash that was changed is another one; the time only bounds what a
+/// copy of the memory holds, once the map is used again.
 const CAPACITY: u64 = 10_000;
 const TTL: Duration = Duration::from_secs(600);
 

@@ -393,6 +393,22 @@ async fn of_all<T: PartialEq + std::fmt::Debug>(observe: impl AsyncFn(&Observer)
     seen.remove(0)
 }
 
+/// An absence that is kept evicts another one, by which a client could tell that no user has the e-mail.
+#[tokio::test]
+async fn the_absence_of_a_user_is_not_kept() {
+    let passwords = light_passwords();
+    let store = store_with_ann(&passwords).await;
+    let backend = Misbehaving::new(Probe::over(store.clone()));
+    let authenticator = over(backend.clone(), passwords);
+    let ann = present(&authenticator, ANN, SECRET).await.unwrap();
+    store.change_owner(OwnerChange::delete_user(ANN, revocation())).await.unwrap();
+    for _ in 0..2 {
+        let reads = backend.reads();
+        assert_eq!(ann.recheck().await.unwrap_err().reason(), &Reason::Unknown);
+        assert_eq!(backend.reads() - reads, 1);
+    }
+}
+
 #[tokio::test]
 async fn a_wrong_password_asks_and_hashes_the_same_for_an_e_mail_that_no_person_has() {
     let seen = of_all(async |by| {

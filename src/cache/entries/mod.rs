@@ -53,6 +53,9 @@ pub(super) struct Entries {
     generations: Generations,
     positive: Positive,
     negative: Negative,
+    /// Apart from keys: a flood of unknown keys makes no wrong password be hashed again.
+    #[cfg(feature = "password")]
+    rejected_attempts: Negative,
     tombstones: Tombstones,
     issuer: Arc<Issuer>,
     context: Arc<Context>,
@@ -61,10 +64,14 @@ pub(super) struct Entries {
 impl Entries {
     pub(super) fn new(context: Arc<Context>, issuer: Arc<Issuer>) -> Self {
         let limits = &context.limits;
+        // Compared with coarse readings, which may be late.
+        let negative_ttl = limits.negative_ttl.saturating_sub(context.clock.tick());
         Self {
             generations: Generations::new(),
             positive: Positive::new(limits.positive_capacity, limits.positive_ttl + limits.stale_grace),
-            negative: Negative::new(limits.negative_ttl, limits.negative_capacity),
+            negative: Negative::new(negative_ttl, limits.negative_capacity),
+            #[cfg(feature = "password")]
+            rejected_attempts: Negative::new(negative_ttl, limits.negative_capacity),
             tombstones: Tombstones::new(limits.tombstone_ttl()),
             issuer,
             context,
@@ -143,7 +150,16 @@ impl Entries {
         }
     }
 
-    /// Returns whether an entry may be kept. One of an old generation would be inert anyway, but must not replace a newer one.
+    /// Removes a user whom the store did not have under this `generation`. The absence is not kept: by what it evicts, a client could tell
+    /// that no user has an e-mail.
+    #[cfg(feature = "password")]
+    pub(super) fn remove_absent_user(&self, user: &Digest, generation: Generation) {
+        if self.generations.current(user) == generation {
+            self.positive.remove(user);
+        }
+    }
+
+    /// Returns whether an entry may be kept. One of an old generation would be inert anyway, and would free the memory of a newer one.
     fn may_keep(&self, digests: &[Digest], generation: Generation) -> bool {
         self.generations.current_of(digests) == generation && !self.has_tombstone(digests)
     }
@@ -158,14 +174,14 @@ impl Entries {
         started: Moment,
     ) {
         if self.generations.current(user) == generation {
-            self.negative.insert(attempt, generation, started);
+            self.rejected_attempts.insert(attempt, generation, started);
         }
     }
 
     /// Returns whether an attempt was rejected before, and the user has not changed since.
     #[cfg(feature = "password")]
     pub(super) fn is_rejected_attempt(&self, attempt: &Digest, user: &Digest, now: Moment) -> bool {
-        self.negative.contains(attempt, self.generations.current(user), now)
+        self.rejected_attempts.contains(attempt, self.generations.current(user), now)
     }
 
     /// Adds a tombstone for a revoked key.

@@ -1,4 +1,4 @@
-//! The negative cache: keys that do not exist and passwords that are wrong. It is small, short-lived and separate from the positive entries.
+//! The negative cache: keys that do not exist, or passwords that are wrong. It is small, short-lived and separate from the positive entries.
 
 // Layer 6 of 10: cache.
 

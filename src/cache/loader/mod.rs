@@ -119,7 +119,15 @@ impl Loader {
                 Ok(Fact::Known(self.entries.keep(record, lookup_key.digests(), leader.generation(), started)))
             }
             Ok(Reading::Absence) => {
-                self.entries.keep_absence(lookup_key.digests(), leader.generation(), started);
+                match &lookup_key {
+                    LookupKey::ApiKey(digests) => {
+                        self.entries.keep_absence(digests.as_slice(), leader.generation(), started);
+                    }
+                    #[cfg(feature = "password")]
+                    LookupKey::User { digest, .. } => {
+                        self.entries.remove_absent_user(digest, leader.generation());
+                    }
+                }
                 Ok(Fact::Absent)
             }
             Ok(Reading::NoPermit) => Err(self.reject_excess(self.context.clock.monotonic())),

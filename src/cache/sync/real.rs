@@ -47,7 +47,8 @@ impl<V: Clone> Map<V> {
 
 /// A map of limited size that evicts the values that were inserted first.
 ///
-/// A value is a part of its key, which `moka` compares without recording a read: a recorded one takes more than twice as long.
+/// A value is a part of its key, which `moka` compares without recording a read: a recorded one takes more than twice as long. An insertion
+/// replaces the key too, in the version that is required. If it did not, a digest that is inserted again would have no value.
 pub(in crate::cache) struct Bounded<V>(Cache<Held<V>, (), Keyed>)
 where
     V: Send + Sync + 'static;
