@@ -20,7 +20,7 @@ use super::use_counter::UseCounter;
 use crate::cache::sync::{Arc, OnceBox, OnceLock, Weak};
 use crate::clock::{Clock, Moment, Timestamp};
 use crate::credential::Scheme;
-use crate::digest::Digests;
+use crate::digest::{Digest, Digests};
 use crate::environment::Environment;
 use crate::key::KeyId;
 use crate::record::Record;
@@ -34,6 +34,7 @@ use crate::rights::ScopePolicy;
 /// of its cost.
 #[repr(C)]
 pub(crate) struct Entry {
+    /// That of all digests by which the key was looked up.
     pub(super) generation: Generation,
     pub(super) until: Moment,
     pub(super) uses: UseCounter,
@@ -96,6 +97,8 @@ impl Entry {
         digests: Option<Digests>,
         issuer: Arc<Issuer>,
     ) -> Self {
+        let flags = Flags::of(&record);
+        let flags = if digests.is_some() { flags.with_several_digests() } else { flags };
         let extras = digests.map(|digests| Box::new(Extras { digests: Some(digests), ..Extras::default() }));
         Self {
             generation,
@@ -103,7 +106,7 @@ impl Entry {
             uses: UseCounter::zero(),
             expires_at: record.expires_at.unwrap_or(Timestamp::NEVER),
             environment: record.environment,
-            flags: Flags::of(&record),
+            flags,
             accepted_by: AcceptedBy::default(),
             place: Place::default(),
             issuer,
@@ -116,6 +119,14 @@ impl Entry {
     pub(crate) fn digests(&self) -> Digests {
         let several = self.extras.get().and_then(|extras| extras.digests);
         several.unwrap_or_else(|| Digests::new(self.record.digest, []))
+    }
+
+    /// Returns the digests by which the key was looked up, if several.
+    #[inline]
+    pub(super) fn several_digests(&self) -> Option<&[Digest]> {
+        // The flags are in the memory that an admission reads, the digests are elsewhere.
+        let extras = if self.flags.has_several_digests() { self.extras.get() } else { None };
+        extras?.digests.as_ref().map(Digests::as_slice)
     }
 
     /// Returns the end of the key, [`Timestamp::NEVER`] if it does not expire.

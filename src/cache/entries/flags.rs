@@ -16,6 +16,8 @@ impl Flags {
     const SESSION: Self = Self(1 << 4);
     /// Rejects no request by itself.
     const LIMITED: Self = Self(1 << 5);
+    /// Of the entry, not of its record. Rejects no request.
+    const SEVERAL_DIGESTS: Self = Self(1 << 6);
 
     pub(super) fn of(record: &Record) -> Self {
         let facts = [
@@ -29,10 +31,15 @@ impl Flags {
         facts.into_iter().filter(|(_, is_so)| *is_so).fold(Self(0), |set, (flag, _)| Self(set.0 | flag.0))
     }
 
+    /// Adds that the key was looked up by several digests.
+    pub(super) fn with_several_digests(self) -> Self {
+        Self(self.0 | Self::SEVERAL_DIGESTS.0)
+    }
+
     /// Returns whether none of these facts may reject a request.
     #[inline]
     pub(crate) fn allow_all(self) -> bool {
-        self.0 & !Self::LIMITED.0 == 0
+        self.0 & !(Self::LIMITED.0 | Self::SEVERAL_DIGESTS.0) == 0
     }
 
     pub(crate) fn is_revoked(self) -> bool {
@@ -60,6 +67,11 @@ impl Flags {
     #[inline]
     pub(crate) fn is_limited(self) -> bool {
         self.has(Self::LIMITED)
+    }
+
+    #[inline]
+    pub(super) fn has_several_digests(self) -> bool {
+        self.has(Self::SEVERAL_DIGESTS)
     }
 
     fn has(self, flag: Self) -> bool {

@@ -83,7 +83,9 @@ impl Entries {
     pub(super) fn get(&self, digest: &Digest, now: Moment) -> Option<Fact> {
         let generation = self.generations.current(digest);
         match self.positive.get(digest) {
-            Some(entry) if entry.generation == generation && now < entry.until => Some(Fact::Known(entry)),
+            Some(entry) if self.is_current(&entry, generation) && now < entry.until => {
+                Some(Fact::Known(entry))
+            }
             _ if self.negative.contains(digest, generation, now) => Some(Fact::Absent),
             _ if self.tombstones.contains(digest, now) => Some(Fact::Revoked),
             _ => None,
@@ -93,7 +95,16 @@ impl Entries {
     /// Returns an entry that was not invalidated, if its time to live had not ended at `then`.
     pub(super) fn valid_at(&self, digest: &Digest, then: Moment) -> Option<Arc<Entry>> {
         let generation = self.generations.current(digest);
-        self.positive.get(digest).filter(|entry| entry.generation == generation && then < entry.until)
+        self.positive.get(digest).filter(|entry| self.is_current(entry, generation) && then < entry.until)
+    }
+
+    /// Returns whether no change was announced since an entry was read. `own` is the generation of the digest under which it stands.
+    ///
+    /// Of a key with several digests, a change announces those that the store still has, which may be others than that of the entry.
+    #[inline]
+    fn is_current(&self, entry: &Entry, own: Generation) -> bool {
+        entry.generation
+            == entry.several_digests().map_or(own, |digests| self.generations.current_of(digests))
     }
 
     /// Returns the generation for a read that starts now, by any of these digests of a key.
@@ -115,7 +126,7 @@ impl Entries {
     /// Returns the entry of a record that was read under this `generation` of these digests, and keeps it if the generation is still
     /// current. A record whose first use has not been recorded is not kept: it is read again with the next request.
     ///
-    /// The entry stands under the digest that the store has of it: changes of the key invalidate no other one.
+    /// The entry stands under the digest of its record, by which a change frees its memory.
     pub(super) fn keep(
         &self,
         record: Record,
@@ -124,14 +135,12 @@ impl Entries {
         started: Moment,
     ) -> Arc<Entry> {
         let digest = record.digest;
-        // Taken after the read, but equal to that before it if the generation of all digests, checked below, is still the same.
-        let own = self.generations.current(&digest);
         let ttl = self.ttl(&digest);
         // Compared with coarse readings, which may be late.
         let until = started.saturating_add(ttl).saturating_sub(self.context.clock.tick());
         let several = digests.split_first().filter(|(_, former)| !former.is_empty());
         let several = several.map(|(current, former)| Digests::new(*current, former.iter().copied()));
-        let entry = Arc::new(Entry::new(own, until, record, several, Arc::clone(&self.issuer)));
+        let entry = Arc::new(Entry::new(generation, until, record, several, Arc::clone(&self.issuer)));
         if !ttl.is_zero() && !entry.record().has_pending_first_use() && self.may_keep(digests, generation) {
             self.positive.insert(&entry, started);
         }

@@ -284,6 +284,29 @@ async fn a_lookup_during_a_change_of_any_digest_is_repeated() {
     }
 }
 
+/// A change announces the digests that the store has of the key. If one was retired elsewhere a moment ago, and this node has not polled
+/// since, that of its entry is not among them.
+#[tokio::test]
+async fn a_change_under_any_digest_invalidates_the_entry() {
+    for stored in [Key::mint(), under_new(Key::mint())] {
+        for digester in [old(), new()] {
+            let store = MemoryStore::new();
+            let key = stored.clone().insert_into(&store).await;
+            let (backend, written) = written(&store);
+            written.reject(true);
+            let changes = Invalidator::new();
+            let (node, _clock) = build(node(backend.clone().invalidated_by(&changes)));
+            for _ in 0..2 {
+                assert_eq!(reason_of(&node, &key).await, None);
+            }
+            assert_eq!(backend.reads(), 1);
+            store.change(KeyChange::disable(key.id(), Disabling::new(START, "paused"))).await.unwrap();
+            changes.invalidate(Invalidation::Changed(digester.digest(key.text.as_bytes())));
+            assert_eq!(reason_of(&node, &key).await, Some(Reason::Disabled));
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_entry_under_a_former_digest_is_used_in_an_outage() {
     let store = MemoryStore::new();
