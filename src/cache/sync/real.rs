@@ -195,6 +195,15 @@ mod tests {
     }
 
     #[test]
+    fn values_of_many_digests_stand_beside_each_other() {
+        let map = Bounded::new(10_000, Duration::from_secs(60));
+        for number in 0..5_000 {
+            map.insert(digest(number), number);
+        }
+        assert!((0..5_000).all(|number| map.holds(&digest(number), |held| *held == number)));
+    }
+
+    #[test]
     fn values_of_one_digest_take_the_room_of_one() {
         let map = Bounded::new(16, Duration::from_secs(60));
         for value in 0..10_000 {
