@@ -245,6 +245,12 @@ impl World {
         self.change_digests(|word| (word & UNDER_CURRENT != 0).then_some(word & !UNDER_FORMER));
     }
 
+    /// Replaces the former digest of the key by the current one in another process, whose changes were not polled since.
+    fn replace_digest_elsewhere(&self) {
+        let replace = |word| Some(word & !UNDER_FORMER | UNDER_CURRENT);
+        self.word.fetch_update(Ordering::SeqCst, Ordering::SeqCst, replace).expect("a word");
+    }
+
     /// Announces the change by each digest that the key had or has.
     fn change_digests(&self, change: impl Fn(usize) -> Option<usize>) {
         if let Ok(before) = self.word.fetch_update(Ordering::SeqCst, Ordering::SeqCst, &change) {

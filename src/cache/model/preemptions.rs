@@ -209,11 +209,22 @@ fn a_key_whose_former_digest_is_retired_is_never_unknown() {
 }
 
 #[test]
+fn requests_while_a_key_changes_that_got_another_digest_elsewhere_are_decided_by_nothing_older() {
+    explore(
+        STILL,
+        || World::of_two_digests(VALID | UNDER_FORMER, STILL),
+        |world| {
+            world.replace_digest_elsewhere();
+            world.change_each(RENAMED);
+        },
+    );
+}
+
+#[test]
 #[should_panic(expected = "was acknowledged")]
 fn a_change_that_is_announced_by_one_of_two_digests_is_noticed_without_a_preemption() {
     run(FewPreemptions::new(0), || {
-        let world = World::of_two_digests(VALID | UNDER_FORMER, STILL);
-        world.add_digest();
+        let world = World::with(VALID | UNDER_FORMER | UNDER_CURRENT, Digests::new(DIGEST, []), STILL);
         block_on(world.request());
         world.change(RENAMED, Invalidation::Changed(FORMER));
         world.glance();

@@ -15,7 +15,7 @@ pub(crate) enum Flaw {
     None,
     /// A reader reads rows with a higher number than the last one read. It misses transactions that commit late.
     SequenceCursor,
-    /// A change is announced by the digest of the record alone.
+    /// A change is announced by the newest digest of the key alone.
     OneDigest,
     /// A change of a plan is not announced.
     SilentPlan,

@@ -107,9 +107,11 @@ impl History {
 
     /// Returns the invalidations of a change.
     pub(crate) fn invalidations(&self, change: &Changed, flaw: Flaw) -> Vec<Invalidation> {
-        let most = if flaw == Flaw::OneDigest { 1 } else { usize::MAX };
         match change {
-            Changed::Key(change) => self.keys[change.key].invalidations(change).take(most).collect(),
+            Changed::Key(change) => {
+                let all = self.keys[change.key].invalidations(change);
+                if flaw == Flaw::OneDigest { all.last().into_iter().collect() } else { all.collect() }
+            }
             Changed::Plan(_) if flaw == Flaw::SilentPlan => Vec::new(),
             Changed::Plan(_) => vec![Invalidation::Everything],
         }
