@@ -14,9 +14,11 @@ use support::{Key, revocation};
 use tokio::task::JoinSet;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_api_key::backend::{
-    Backend, BackendError, KeyChange, KeyStore, OwnerChange, OwnerStore, PlanStore, WriteBack,
+    Backend, BackendError, Invalidation, Invalidator, KeyChange, KeyStore, OwnerChange, OwnerStore,
+    PlanStore, WriteBack,
 };
 use tower_api_key::clock::ManualClock;
+use tower_api_key::digest::Digester;
 use tower_api_key::error::ConfigErrorKind;
 use tower_api_key::limit::Plan;
 use tower_api_key::manage::{ExternalCaller, KeyManager};
@@ -391,6 +393,21 @@ async fn of_all<T: PartialEq + std::fmt::Debug>(observe: impl AsyncFn(&Observer)
         assert_eq!(of_target, &seen[0], "{target} and {}", TARGETS[0]);
     }
     seen.remove(0)
+}
+
+#[tokio::test]
+async fn a_rejected_password_is_not_hashed_again_once_the_absence_of_a_key_with_it_is_forgotten() {
+    let passwords = light_passwords();
+    let changes = Invalidator::new();
+    let backend = Probe::over(store_with_ann(&passwords).await).invalidated_by(&changes);
+    let authenticator = over(backend.clone(), passwords.clone());
+    for user in [ANN, UNKNOWN] {
+        assert_eq!(reason(&authenticator, user, "wrong").await, Reason::Unknown);
+        changes.invalidate(Invalidation::Changed(Digester::sha256().digest(b"wrong")));
+        let (reads, hashes) = (backend.reads(), passwords.hashes());
+        assert_eq!(reason(&authenticator, user, "wrong").await, Reason::Unknown);
+        assert_eq!((backend.reads() - reads, passwords.hashes() - hashes), (1, 0));
+    }
 }
 
 /// An absence that is kept evicts another one, by which a client could tell that no user has the e-mail.

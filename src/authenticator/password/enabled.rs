@@ -107,6 +107,11 @@ impl PasswordAuth {
     ) -> Result<Fact, LookupError> {
         let PresentedPassword { user: digest, email, environment, secret } = presented;
         let Some(passwords) = &self.verifier else { return Ok(Fact::Absent) };
+        // The absence of a key with this secret is evicted by unknown keys, the attempt is not.
+        let attempt = passwords.attempt_digest(&email, &secret);
+        if cache.is_rejected_attempt(&attempt, &digest) {
+            return Ok(Fact::Absent);
+        }
         let lookup_key = self.lookup_key(digest, Arc::clone(&email), environment);
         let (user, as_of) = cache.read_user(lookup_key).await?;
         let hash = password_of(&user);
@@ -118,7 +123,7 @@ impl PasswordAuth {
                 Ok(user)
             }
             Ok(false) => {
-                cache.keep_rejected_attempt(passwords.attempt_digest(&email, &secret), &as_of);
+                cache.keep_rejected_attempt(attempt, &as_of);
                 Ok(Fact::Absent)
             }
             // A flood of wrong passwords can fill the queue.
