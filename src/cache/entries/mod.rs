@@ -134,8 +134,7 @@ impl Entries {
         generation: Generation,
         started: Moment,
     ) -> Arc<Entry> {
-        let digest = record.digest;
-        let ttl = self.ttl(&digest);
+        let ttl = self.ttl(&record.digest);
         // Compared with coarse readings, which may be late.
         let until = started.saturating_add(ttl).saturating_sub(self.context.clock.tick());
         let several = digests.split_first().filter(|(_, former)| !former.is_empty());
