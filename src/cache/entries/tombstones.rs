@@ -18,7 +18,8 @@ pub(super) struct Tombstones {
 #[derive(Default)]
 struct State {
     until: HashMap<Digest, Moment>,
-    by_age: VecDeque<Digest>,
+    /// Each end, with its digest. A digest that was added again has a later one as well.
+    ends: VecDeque<(Moment, Digest)>,
 }
 
 impl Tombstones {
@@ -30,9 +31,9 @@ impl Tombstones {
     pub(super) fn insert(&self, digest: Digest, now: Moment) {
         let mut state = lock(&self.state);
         state.remove_expired(now);
-        if state.until.insert(digest, now.saturating_add(self.ttl)).is_none() {
-            state.by_age.push_back(digest);
-        }
+        let until = now.saturating_add(self.ttl);
+        state.until.insert(digest, until);
+        state.ends.push_back((until, digest));
     }
 
     pub(super) fn contains(&self, digest: &Digest, now: Moment) -> bool {
@@ -42,12 +43,13 @@ impl Tombstones {
 
 impl State {
     fn remove_expired(&mut self, now: Moment) {
-        while let Some(oldest) = self.by_age.front() {
-            if self.until.get(oldest).is_some_and(|until| now < *until) {
-                break;
+        while let Some(&(end, digest)) = self.ends.front()
+            && end <= now
+        {
+            self.ends.pop_front();
+            if self.until.get(&digest) == Some(&end) {
+                self.until.remove(&digest);
             }
-            self.until.remove(oldest);
-            self.by_age.pop_front();
         }
     }
 }
@@ -69,6 +71,22 @@ mod tests {
         let state = lock(&tombstones.state);
         assert!(!state.until.contains_key(&digest(1)), "expired");
         assert!(state.until.contains_key(&digest(2)), "not expired yet");
-        assert_eq!(state.until.len(), state.by_age.len());
+        assert_eq!(state.until.len(), state.ends.len());
+    }
+
+    #[test]
+    fn a_digest_that_is_added_again_stays_longer_and_keeps_no_other() {
+        let tombstones = Tombstones::new(Duration::from_nanos(10));
+        let at = Moment::from_nanos;
+        let digest = |byte| Digest::from_bytes([byte; 32]);
+        for (byte, now) in [(1, 0), (2, 1), (1, 9), (3, 12)] {
+            tombstones.insert(digest(byte), at(now));
+        }
+        assert!(tombstones.contains(&digest(1), at(18)) && !tombstones.contains(&digest(1), at(19)));
+        assert!(!lock(&tombstones.state).until.contains_key(&digest(2)), "expired");
+
+        tombstones.insert(digest(4), at(22));
+        assert_eq!(lock(&tombstones.state).until.len(), 1);
+        assert_eq!(lock(&tombstones.state).ends.len(), 1);
     }
 }
