@@ -32,12 +32,15 @@ mod route_rules;
 pub use require_resource::RequireResourceLayer;
 pub use route_rules::RouteRules;
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
 use axum::body::Body;
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 
+use crate::path::template;
 use crate::principal::{self, Dependent, Principal};
 use crate::reject::{Reason, Rejection, RejectionBody};
 
@@ -52,13 +55,22 @@ impl RejectionBody for Body {
 #[derive(Debug)]
 pub struct PrincipalRejection {
     rejection: Rejection,
+    /// The template of the route.
+    route: Option<Box<str>>,
     /// Written while the request is in reach, and boxed as extractors return it by value.
     response: Box<axum::http::Response<Bytes>>,
 }
 
 impl PrincipalRejection {
     fn new(rejection: Rejection, parts: &Parts) -> Self {
-        Self { response: Box::new(rejection.render(Some(parts.into()))), rejection }
+        let route = template(&parts.extensions);
+        let render = || rejection.render(Some(parts.into()));
+        // The application's code may panic, which ends the request before it becomes a response.
+        let response = catch_unwind(AssertUnwindSafe(render)).unwrap_or_else(|panic| {
+            rejection.report(route);
+            resume_unwind(panic)
+        });
+        Self { route: route.map(Into::into), response: Box::new(response), rejection }
     }
 
     /// Returns the rejection, with its reason.
@@ -69,8 +81,10 @@ impl PrincipalRejection {
 
 impl IntoResponse for PrincipalRejection {
     fn into_response(self) -> Response {
-        self.rejection.report(None);
-        self.rejection.attach_to(*self.response)
+        self.rejection.report(self.route.as_deref());
+        let mut response = *self.response;
+        self.rejection.attach_to(&mut response);
+        response.map(Body::from_bytes)
     }
 }
 

@@ -69,9 +69,11 @@ impl Challenges {
     }
 
     /// Returns the index of a scheme. A rejection without a scheme may be the application's, and has one challenge all the same.
+    #[inline]
     pub(super) fn index(&self, scheme: Option<&Scheme>) -> usize {
+        let position = |scheme: &Scheme| self.0.iter().position(|challenge| challenge.scheme == *scheme);
         // OK because a set of sources is never empty.
-        self.0.iter().position(|challenge| Some(&challenge.scheme) == scheme).unwrap_or(0)
+        scheme.and_then(position).unwrap_or(0)
     }
 
     /// Returns the challenges for a row of the table, where the credential was of the scheme with this index.

@@ -9,6 +9,7 @@
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Response, Version, header};
 
+use super::body::RejectionBody;
 use crate::reason::Reason;
 
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
@@ -62,9 +63,9 @@ fn is_of(found: &[u8], base: &str) -> bool {
     }
 }
 
-pub(super) fn response(reason: &Reason, Call(family): Call) -> Response<Bytes> {
+pub(super) fn response<B: RejectionBody>(reason: &Reason, Call(family): Call) -> Response<B> {
     let row = reason.row();
-    let mut response = Response::new(Bytes::new());
+    let mut response = Response::new(B::from_bytes(Bytes::new()));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(family.content_type()));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -2,9 +2,9 @@
 
 // Layer 5 of 10: outcomes.
 
-use bytes::Bytes;
 use http::{Response, header};
 
+use super::body::RejectionBody;
 use super::head::RequestHead;
 use super::rejection::Rejection;
 use crate::reason::Reason;
@@ -13,33 +13,42 @@ use crate::reason::Reason;
 /// `Retry-After` says when a limit leaves room again.
 // Part of each rejection, like its caller.
 #[inline(always)]
-pub(super) fn response(rejection: &Rejection, request: Option<RequestHead<'_>>) -> Response<Bytes> {
+pub(super) fn response<B: RejectionBody>(
+    rejection: &Rejection,
+    request: Option<RequestHead<'_>>,
+) -> Response<B> {
     let responses = &rejection.responses;
     let index = responses.challenges.index(rejection.scheme.as_ref());
-    let mut response = responses.prepared.response(&rejection.reason, index);
+    let (head, body) = responses.prepared.of(&rejection.reason, index);
+    let mut head = head.clone();
     // A header that is replaced keeps its place.
-    if let Some(respond) = &responses.respond {
-        let payload = respond.respond(rejection, request.map(|head| head.hiding(&responses.challenges)));
-        response.headers_mut().insert(header::CONTENT_TYPE, payload.content_type);
-        *response.body_mut() = payload.bytes;
-    }
+    let body = match &responses.respond {
+        None => body.clone(),
+        Some(respond) => {
+            let request = request.map(|request| request.hiding(&responses.challenges));
+            let payload = respond.respond(rejection, request);
+            head.headers.insert(header::CONTENT_TYPE, payload.content_type);
+            payload.bytes
+        }
+    };
     match &rejection.reason {
         Reason::MissingScope(requirement) => {
             let challenge = responses.challenges.with_scopes(index, requirement.scopes());
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+            head.headers.insert(header::WWW_AUTHENTICATE, challenge);
         }
         Reason::Limited(limited) => {
-            response.headers_mut().insert(header::RETRY_AFTER, limited.retry_after_seconds().into());
+            head.headers.insert(header::RETRY_AFTER, limited.retry_after_seconds().into());
         }
         _ => {}
     }
-    response
+    Response::from_parts(head, B::from_bytes(body))
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
+    use bytes::Bytes;
     use http::{HeaderMap, HeaderValue, Request, StatusCode};
 
     use super::*;
@@ -140,7 +149,7 @@ mod tests {
                 for (rejection, payload) in
                     [(by(&prepared), Payload::json(body)), (by(&general), naming(&by(&general), request))]
                 {
-                    let (parts, body) = response(&rejection, request).into_parts();
+                    let (parts, body) = response::<Bytes>(&rejection, request).into_parts();
                     let expected = built(&rejection, payload);
                     assert_eq!(
                         (parts.status, lines(&parts.headers), body),

@@ -41,6 +41,7 @@ pub use body::RejectionBody;
 pub use head::RequestHead;
 #[cfg(feature = "problem")]
 pub use problem::Problem;
+pub(crate) use protocol::RequestProtocol;
 pub use rejection::{Detail, Payload, Rejection, Respond};
 
 pub(crate) use config::ResponseConfigBuilder;

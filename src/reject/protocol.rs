@@ -2,14 +2,14 @@
 
 // Layer 5 of 10: outcomes.
 
-use http::{HeaderValue, Response, Version, header};
+use http::{HeaderName, HeaderValue, Response, Version, header};
 
 use super::grpc::Call;
 use super::head::RequestHead;
 
 /// The properties of a request that decide the form of its response. By default, those of an unknown HTTP request.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct RequestProtocol {
+pub(crate) struct RequestProtocol {
     /// The gRPC call, if the layer answers calls in their own protocol.
     pub(super) call: Option<Call>,
     /// Whether the server may leave the rest of the body unread.
@@ -18,21 +18,19 @@ pub(super) struct RequestProtocol {
 
 impl RequestProtocol {
     /// Iterates over the headers once: to look each of them up by its name takes twice as long.
-    pub(super) fn of(request: RequestHead<'_>) -> Self {
+    pub(crate) fn of(request: RequestHead<'_>) -> Self {
         let RequestHead { version, headers, extensions, .. } = request;
-        let mut leaves_a_body = false;
-        for (name, value) in headers {
-            match *name {
-                header::CONTENT_LENGTH => leaves_a_body |= exceeds_discard_limit(value),
-                header::TRANSFER_ENCODING => leaves_a_body = true,
-                _ => {}
-            }
-        }
-        Self { call: extensions.get().copied(), closes: leaves_a_body && version <= Version::HTTP_11 }
+        let leaves_a_body = |(name, value): (&HeaderName, &HeaderValue)| match *name {
+            header::CONTENT_LENGTH => exceeds_discard_limit(value),
+            header::TRANSFER_ENCODING => true,
+            _ => false,
+        };
+        let closes = version <= Version::HTTP_11 && headers.iter().any(leaves_a_body);
+        Self { call: extensions.get().copied(), closes }
     }
 
     /// Announces that the connection ends if the server will not read the rest of the body (RFC 9112 §9.6).
-    pub(super) fn announce_close<B>(self, response: &mut Response<B>) {
+    pub(crate) fn announce_close<B>(self, response: &mut Response<B>) {
         if self.closes {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }

@@ -2,7 +2,6 @@
 
 // Layer 5 of 10: outcomes.
 
-use bytes::Bytes;
 use http::Response;
 
 use super::body::RejectionBody;
@@ -49,14 +48,15 @@ impl Rejection {
         // Before the application's code, which a request may make panic.
         let request = request.into();
         self.report(template(request.extensions));
-        let response = self.render(Some(request));
-        self.attach_to(response)
+        let mut response = self.render(Some(request));
+        self.attach_to(&mut response);
+        response
     }
 
     /// Returns the response to a request, without a report.
     // Part of each rejection, whose response would be moved once more.
     #[inline(always)]
-    pub(crate) fn render(&self, request: Option<RequestHead<'_>>) -> Response<Bytes> {
+    pub(crate) fn render<B: RejectionBody>(&self, request: Option<RequestHead<'_>>) -> Response<B> {
         let protocol = request.map(RequestProtocol::of).unwrap_or_default();
         let mut response = match protocol.call {
             Some(call) => grpc::response(&self.reason, call),
@@ -67,9 +67,8 @@ impl Rejection {
     }
 
     /// Puts a reported rejection into the extensions of its response.
-    pub(crate) fn attach_to<B: RejectionBody>(self, mut response: Response<Bytes>) -> Response<B> {
+    pub(crate) fn attach_to<B>(self, response: &mut Response<B>) {
         response.extensions_mut().insert(self);
-        response.map(B::from_bytes)
     }
 
     /// Reports a rejection to the log, the metrics, the usage of its caller and the audit hook. Called only for a response: a rejection may also be created and
@@ -97,7 +96,8 @@ impl Rejection {
 impl<B: RejectionBody> From<Rejection> for Response<B> {
     fn from(rejection: Rejection) -> Self {
         rejection.report(None);
-        let response = rejection.render(None);
-        rejection.attach_to(response)
+        let mut response = rejection.render(None);
+        rejection.attach_to(&mut response);
+        response
     }
 }

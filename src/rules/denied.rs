@@ -7,7 +7,7 @@ use http::{Request, Response, StatusCode};
 
 use super::test_probe;
 use crate::key::KeyId;
-use crate::reject::{Rejection, RejectionBody};
+use crate::reject::{Rejection, RejectionBody, RequestProtocol};
 use crate::trace;
 
 /// The end of a request that is not forwarded.
@@ -36,6 +36,7 @@ impl Denied {
                 trace::rejected("no_route", None, None, key_id.as_ref());
                 let mut response = Response::new(B::from_bytes(Bytes::new()));
                 *response.status_mut() = StatusCode::NOT_FOUND;
+                RequestProtocol::of(request.into()).announce_close(&mut response);
                 response
             }
         }

@@ -1,5 +1,8 @@
 //! What the crate adds to axum and to tonic.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
 use axum::response::IntoResponse;
@@ -10,6 +13,7 @@ use support::{Key, authenticator, store_with_key};
 use tonic::Code;
 use tonic::server::NamedService;
 use tower::{Layer, ServiceExt};
+use tower_api_key::audit::AuditEvent;
 use tower_api_key::axum::RequireResourceLayer;
 use tower_api_key::owner::Organization;
 use tower_api_key::principal::Resource;
@@ -75,6 +79,20 @@ async fn an_optional_layer_leaves_it_to_the_extractor() {
     assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
     assert_eq!(response.headers()["www-authenticate"], r#"Bearer realm="notes""#);
     assert_eq!(body(response).await, "\"missing\"");
+}
+
+#[tokio::test]
+async fn a_rejection_of_an_extractor_is_reported_although_the_code_of_the_application_panics() {
+    let reported = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&reported);
+    let builder = Authenticator::builder(MemoryStore::new())
+        .respond(|_: &Rejection| -> Payload { panic!("told to panic") })
+        .audit(move |_: &AuditEvent| {
+            counted.fetch_add(1, Ordering::Relaxed);
+        });
+    let app = routes().layer(AuthenticateLayer::new(builder.build().unwrap()).optional());
+    assert!(tokio::spawn(app.oneshot(get_path("/whoami", None))).await.unwrap_err().is_panic());
+    assert_eq!(reported.load(Ordering::Relaxed), 1);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use axum::routing::get;
 use tower::{Layer, ServiceExt};
 use tower_api_key::axum::{RequireResourceLayer, RouteRules};
 use tower_api_key::rules::{Access, PathRules, Rules};
-use tower_api_key::{AuthenticateLayer, RequireScopeLayer, Requirement};
+use tower_api_key::{AuthenticateLayer, Principal, RequireScopeLayer, Requirement};
 
 use super::{layer, request, scope, statuses};
 use support::captured::Log;
@@ -167,6 +167,29 @@ async fn a_rejection_is_logged_with_the_template_and_the_resource_and_no_text_of
         super::send(&app, request("GET", path, Some("test"))).await;
         let lines = log.take("INFO");
         assert!(lines.len() == 1 && lines[0].ends_with(reason), "{lines:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_rejection_of_an_extractor_is_logged_with_the_template() {
+    let app = Router::new()
+        .route("/n/{id}", get(async |principal: Principal| principal.key_id().to_string()))
+        .layer(layer("").optional());
+    let (log, _guard) = Log::begin();
+    assert_eq!(super::send(&app, request("GET", "/n/sent-by-a-client", None)).await.status(), 401);
+    let lines = log.take("INFO");
+    assert!(lines.len() == 1 && lines[0].ends_with(r#"reason="missing" route="/n/{id}""#), "{lines:?}");
+}
+
+#[tokio::test]
+async fn the_404_of_a_caller_closes_the_connection_if_a_large_body_is_left_unread() {
+    let app = routes().layer(layer("a").rules(rules()));
+    for (length, closes) in [("8192", false), ("8193", true)] {
+        let mut request = request("POST", "/unknown", Some("test"));
+        request.headers_mut().insert("content-length", length.parse().unwrap());
+        let response = super::send(&app, request).await;
+        assert_eq!(response.status(), 404);
+        assert_eq!(response.headers().contains_key("connection"), closes, "{length} bytes");
     }
 }
 
