@@ -96,3 +96,21 @@ impl Drop for Buffer {
         optimization_barrier(&self.bytes);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+
+    use super::*;
+
+    #[test]
+    fn the_longest_pair_that_may_be_kept_is_the_longest_that_a_request_presents() {
+        for (length, is_carried) in [(CAPACITY - 1, true), (CAPACITY, true), (CAPACITY + 1, false)] {
+            let secret = "k".repeat(length - "user:".len());
+            let presented = STANDARD.encode(format!("user:{secret}"));
+            assert_eq!(carries("user", &secret), is_carried, "{length}");
+            assert_eq!(Buffer::new().parse(presented.as_bytes()).is_some(), is_carried, "{length}");
+        }
+    }
+}

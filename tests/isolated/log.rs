@@ -40,7 +40,7 @@ async fn is_unavailable(authenticator: &Authenticator) -> bool {
 async fn an_outage_is_logged_once_for_each_lookup() {
     let (log, _guard) = Log::begin();
     let store = Probe::empty();
-    let (authenticator, _clock) = support::authenticator(store.clone());
+    let (authenticator, clock) = support::authenticator(store.clone());
     store.set(Fault::Unavailable("connection refused"));
     for _ in 0..2_000 {
         assert!(is_unavailable(&authenticator).await);
@@ -51,6 +51,14 @@ async fn an_outage_is_logged_once_for_each_lookup() {
     assert_eq!(warnings.len(), 6, "five lookups and the opened circuit: {warnings:?}");
     assert!(warnings[0].contains("kind=\"unavailable\"") && warnings[0].contains("connection refused"));
     assert!(warnings.iter().any(|line| line.contains("circuit breaker opened")), "{warnings:?}");
+
+    store.set(None);
+    clock.advance(Duration::from_secs(1));
+    for expected in [1, 0] {
+        assert!(!is_unavailable(&authenticator).await);
+        let closed = log.lines().iter().filter(|line| line.contains("circuit breaker closed")).count();
+        assert_eq!(closed, expected);
+    }
 }
 
 /// Counters that fail as the owner's keys say: those of one are corrupt, and others away.

@@ -133,3 +133,52 @@ impl Drop for Attempt<'_> {
         }
     }
 }
+
+#[cfg(all(test, not(any(shuttle, weak_memory))))]
+mod tests {
+    use super::*;
+    use crate::clock::{ManualClock, Timestamp};
+
+    const PAUSE: Duration = Duration::from_secs(1);
+
+    /// Returns a breaker whose circuit opened at the start of the clock, and the end of the pause.
+    fn opened(clock: &ManualClock) -> (Breaker, Duration) {
+        let breaker = Breaker::new(3, PAUSE, Metrics::new("test", &[]));
+        for _ in 0..3 {
+            assert!(!breaker.is_open(clock.monotonic()));
+            drop(breaker.enter(clock).expect("a closed circuit"));
+        }
+        let State::Open { until } = *breaker.lock() else { panic!("it has not opened") };
+        let pause = until.saturating_since(clock.monotonic());
+        assert!((PAUSE / 2..=PAUSE).contains(&pause));
+        (breaker, pause)
+    }
+
+    #[test]
+    fn one_lookup_tries_at_the_end_of_the_pause_and_none_before() {
+        let clock = ManualClock::new(Timestamp::from_unix_millis(0));
+        let (breaker, pause) = opened(&clock);
+        clock.advance(pause - Duration::from_nanos(1));
+        assert!(breaker.is_open(clock.monotonic()) && breaker.enter(&clock).is_none());
+
+        clock.advance(Duration::from_nanos(1));
+        assert!(!breaker.is_open(clock.monotonic()));
+        let mut trial = breaker.enter(&clock).expect("the trial");
+        assert!(trial.is_trial());
+        assert!(breaker.is_open(clock.monotonic()) && breaker.enter(&clock).is_none());
+
+        trial.answered();
+        drop(trial);
+        assert!(!breaker.is_open(clock.monotonic()));
+        assert!(!breaker.enter(&clock).expect("a closed circuit").is_trial());
+    }
+
+    #[test]
+    fn a_trial_without_an_answer_opens_it_again() {
+        let clock = ManualClock::new(Timestamp::from_unix_millis(0));
+        let (breaker, pause) = opened(&clock);
+        clock.advance(pause);
+        drop(breaker.enter(&clock).expect("the trial"));
+        assert!(breaker.is_open(clock.monotonic()) && breaker.enter(&clock).is_none());
+    }
+}
