@@ -23,7 +23,8 @@ const ROOM: u64 = 1_000;
 /// Further keys, which a scan requests in a row.
 const SCANNED: usize = 30_000;
 
-const REQUESTS: u32 = 150_000;
+/// Of fewer requests, the shares would depend on the keys that are drawn.
+const REQUESTS: u32 = 1_050_000;
 
 /// Requests before the count.
 const SETTLE: u32 = 50_000;
@@ -49,7 +50,8 @@ impl Backend for Counted {
 }
 
 /// Measures the shares.
-pub(crate) fn measure() -> Hits {
+pub(crate) fn measure(quick: bool) -> Hits {
+    let requests = if quick { 2 * SETTLE } else { REQUESTS };
     runtime().block_on(async {
         let texts = keys::texts(KEYS + SCANNED);
         let counted = Counted { store: keys::store(&texts).await, reads: Arc::default() };
@@ -57,7 +59,7 @@ pub(crate) fn measure() -> Hits {
         for (place, scan) in [0.0, 0.5].into_iter().enumerate() {
             let builder = layer::builder(counted.clone()).positive_capacity(ROOM);
             let authenticator = builder.build().unwrap();
-            hits.of_crate[place] = share(&texts, scan, async |text| {
+            hits.of_crate[place] = share(&texts, requests, scan, async |text| {
                 let before = counted.reads.load(Ordering::Relaxed);
                 let request = Requests::bearer(&[text.to_owned()], Order::InTurn).make::<Body>();
                 authenticator.authenticate(request.headers()).await.unwrap();
@@ -65,7 +67,7 @@ pub(crate) fn measure() -> Hits {
             })
             .await;
             let by_hand = OverFuture::new(counted.store.clone(), ROOM);
-            hits.by_hand[place] = share(&texts, scan, async |text| {
+            hits.by_hand[place] = share(&texts, requests, scan, async |text| {
                 let digest = *keys::record(0, text).digest.as_bytes();
                 let is_hit = by_hand.holds(&digest);
                 by_hand.find(digest).await.unwrap();
@@ -78,12 +80,12 @@ pub(crate) fn measure() -> Hits {
 }
 
 /// Returns the share of hits among the requests that belong to no scan.
-async fn share(texts: &[String], scan: f64, is_hit: impl AsyncFn(&str) -> bool) -> f64 {
+async fn share(texts: &[String], requests: u32, scan: f64, is_hit: impl AsyncFn(&str) -> bool) -> f64 {
     let order = Order::Zipf.draw(KEYS);
     let mut numbers = Numbers::new(7);
     let (mut scanned, mut drawn) = (0, 0);
     let (mut counted, mut hits) = (0, 0);
-    for request in 0..REQUESTS {
+    for request in 0..requests {
         if numbers.fraction() < scan {
             is_hit(&texts[KEYS + scanned % SCANNED]).await;
             scanned += 1;

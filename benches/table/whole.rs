@@ -16,6 +16,6 @@ impl Whole {
     /// Makes the measurements.
     pub(crate) fn measure(quick: bool) -> Self {
         eprintln!("hits, and over loopback");
-        Self { hits: hits::measure(), loopback: loopback::measure(quick), reads: waiters::reads() }
+        Self { hits: hits::measure(quick), loopback: loopback::measure(quick), reads: waiters::reads() }
     }
 }
