@@ -90,3 +90,34 @@ impl DirtyList {
         entries.into_iter().map(used).filter(is_any).collect()
     }
 }
+
+#[cfg(all(test, not(any(shuttle, weak_memory))))]
+mod tests {
+    use super::*;
+    use crate::cache::Issuer;
+    use crate::clock::Moment;
+    use crate::digest::Digest;
+    use crate::key::KeyId;
+    use crate::owner::Owner;
+    use crate::record::Record;
+
+    #[test]
+    fn an_entry_that_is_on_the_list_twice_is_taken_once() {
+        let id = KeyId::new("key").expect("a valid id");
+        let record = Record::imported(id, Digest::from_bytes([7; 32]), Owner::organization("acme"));
+        let issuer = Arc::new(Issuer::detached(Box::default()));
+        let entry = Arc::new(Entry::new(Default::default(), Moment::NEVER, record, None, issuer));
+        let now = || Timestamp::from_unix_millis(5);
+        for limit in [1, 2] {
+            let list = DirtyList::default();
+            assert_eq!(list.count(&entry, now), Some(1));
+            assert_eq!(list.count_rejection(&entry, Outcome::Forbidden, now), Some(2));
+            assert_eq!(list.count_route(&entry, "/notes", 1, now), Some(3));
+            let taken = list.take(limit);
+            let [uses] = &taken[..] else { panic!("{} entries", taken.len()) };
+            assert_eq!((uses.requests, uses.limited, uses.forbidden), (1, 0, 1));
+            assert_eq!(uses.routes, BTreeMap::from([("/notes".into(), 1)]));
+            assert!(list.take(3).is_empty());
+        }
+    }
+}

@@ -134,6 +134,16 @@ async fn a_node_in_an_outage_stays_unready_however_often_the_store_is_probed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_node_whose_store_has_never_answered_is_unready() {
+    let node = Node::new(|builder| builder);
+    node.store.feed_shall(Behaviour::Fail);
+    node.store.go_down(true);
+    assert_eq!(node.request().await, Some(Reason::Unavailable));
+    let health = node.authenticator.health();
+    assert!(!health.is_circuit_open && !health.is_store_answering && !health.is_ready());
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_uncached_node_is_ready_while_the_store_answers() {
     let node = Node::following().await;
     node.store.feed_shall(Behaviour::Fail);
