@@ -94,8 +94,8 @@ impl StoreReader {
             }
         }
         let answer = lookup_key.find(&*self.context.backend).await;
-        if self.note_answer(&answer, &mut attempt) && !self.poller.has_lease() {
-            // Without the lease, each of the other lookups would read for itself. They wait for it.
+        if self.note_answer(&answer, &mut attempt) {
+            // Polls if there is no lease. Without it, each of the other lookups would read for itself. They wait for it.
             self.poller.poll_soon().await;
         }
         reading(answer?, lookup_key)
