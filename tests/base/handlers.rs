@@ -461,19 +461,23 @@ async fn a_plain_server_answers_a_rejected_upgrade_completely() {
     server.abort();
 }
 
-#[tokio::test]
-async fn a_rejection_is_reported_before_the_code_of_the_application_panics() {
-    let rejected = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&rejected);
-    let authenticator = Authenticator::builder(MemoryStore::new())
+/// Creates an authenticator that panics while it writes the body of a rejection, and the number of rejections that it has reported.
+pub(crate) fn panicking() -> (Authenticator, Arc<AtomicUsize>) {
+    let reported = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&reported);
+    let builder = Authenticator::builder(MemoryStore::new())
         .respond(|_: &Rejection| -> Payload { panic!("told to panic") })
         .audit(move |_: &AuditEvent| {
             counted.fetch_add(1, Ordering::Relaxed);
-        })
-        .build()
-        .unwrap();
+        });
+    (builder.build().unwrap(), reported)
+}
+
+#[tokio::test]
+async fn a_rejection_is_reported_before_the_code_of_the_application_panics() {
+    let (authenticator, reported) = panicking();
     let service = ServiceBuilder::new().layer(AuthenticateLayer::new(authenticator)).service_fn(ok);
     let request = request("x-api-key", "demo_live_unknown");
     assert!(tokio::spawn(service.oneshot(request)).await.unwrap_err().is_panic());
-    assert_eq!(rejected.load(Ordering::Relaxed), 1);
+    assert_eq!(reported.load(Ordering::Relaxed), 1);
 }

@@ -1,7 +1,6 @@
 //! What the crate adds to axum and to tonic.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
@@ -13,7 +12,6 @@ use support::{Key, authenticator, store_with_key};
 use tonic::Code;
 use tonic::server::NamedService;
 use tower::{Layer, ServiceExt};
-use tower_api_key::audit::AuditEvent;
 use tower_api_key::axum::RequireResourceLayer;
 use tower_api_key::owner::Organization;
 use tower_api_key::principal::Resource;
@@ -22,6 +20,8 @@ use tower_api_key::{
     AuthenticateLayer, Authenticator, MemoryStore, Owner, Principal, Reason, Rejection, RequireScopeLayer,
     Requirement, Scopes, test_util,
 };
+
+use crate::handlers::panicking;
 
 async fn whoami(principal: Principal) -> String {
     principal.key_id().to_string()
@@ -83,14 +83,8 @@ async fn an_optional_layer_leaves_it_to_the_extractor() {
 
 #[tokio::test]
 async fn a_rejection_of_an_extractor_is_reported_although_the_code_of_the_application_panics() {
-    let reported = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&reported);
-    let builder = Authenticator::builder(MemoryStore::new())
-        .respond(|_: &Rejection| -> Payload { panic!("told to panic") })
-        .audit(move |_: &AuditEvent| {
-            counted.fetch_add(1, Ordering::Relaxed);
-        });
-    let app = routes().layer(AuthenticateLayer::new(builder.build().unwrap()).optional());
+    let (authenticator, reported) = panicking();
+    let app = routes().layer(AuthenticateLayer::new(authenticator).optional());
     assert!(tokio::spawn(app.oneshot(get_path("/whoami", None))).await.unwrap_err().is_panic());
     assert_eq!(reported.load(Ordering::Relaxed), 1);
 }

@@ -94,19 +94,12 @@ impl DirtyList {
 #[cfg(all(test, not(any(shuttle, weak_memory))))]
 mod tests {
     use super::*;
-    use crate::cache::Issuer;
     use crate::clock::Moment;
     use crate::digest::Digest;
-    use crate::key::KeyId;
-    use crate::owner::Owner;
-    use crate::record::Record;
 
     #[test]
     fn an_entry_that_is_on_the_list_twice_is_taken_once() {
-        let id = KeyId::new("key").expect("a valid id");
-        let record = Record::imported(id, Digest::from_bytes([7; 32]), Owner::organization("acme"));
-        let issuer = Arc::new(Issuer::detached(Box::default()));
-        let entry = Arc::new(Entry::new(Default::default(), Moment::NEVER, record, None, issuer));
+        let entry = Entry::of_digest(Digest::from_bytes([7; 32]), Moment::NEVER);
         let now = || Timestamp::from_unix_millis(5);
         for limit in [1, 2] {
             let list = DirtyList::default();

@@ -199,6 +199,15 @@ impl Entry {
     pub(crate) fn detached(record: Record, issuer: Arc<Issuer>) -> Self {
         Self::new(Generation::default(), Moment::NEVER, record, None, issuer)
     }
+
+    /// Creates an entry of a key with this digest, valid until then.
+    #[cfg(all(test, not(any(shuttle, weak_memory))))]
+    pub(super) fn of_digest(digest: Digest, until: Moment) -> Arc<Self> {
+        let id = KeyId::new("key").expect("a valid id");
+        let record = Record::imported(id, digest, crate::owner::Owner::organization("acme"));
+        let issuer = Arc::new(Issuer::detached(Box::default()));
+        Arc::new(Self::new(Generation::default(), until, record, None, issuer))
+    }
 }
 
 /// A caller that was admitted with the entry.

@@ -104,10 +104,6 @@ impl Ring {
 #[cfg(all(test, not(any(shuttle, weak_memory))))]
 mod tests {
     use super::*;
-    use crate::cache::Issuer;
-    use crate::key::KeyId;
-    use crate::owner::Owner;
-    use crate::record::Record;
 
     const IDLE_AFTER: Duration = Duration::from_nanos(100);
 
@@ -128,11 +124,7 @@ mod tests {
 
         /// Inserts an entry that is valid for ten nanoseconds.
         fn insert_at(&self, number: u32, nanos: u64) {
-            let id = KeyId::new("key").expect("a valid id");
-            let record = Record::imported(id, digest(number), Owner::organization("acme"));
-            let issuer = Arc::new(Issuer::detached(Box::default()));
-            let entry = Entry::new(Default::default(), at(nanos + 10), record, None, issuer);
-            self.insert(&Arc::new(entry), at(nanos));
+            self.insert(&Entry::of_digest(digest(number), at(nanos + 10)), at(nanos));
         }
     }
 

@@ -145,12 +145,8 @@ mod tests {
     use std::collections::HashMap;
 
     use super::*;
-    use crate::cache::Issuer;
     use crate::clock::Moment;
     use crate::digest::Digest;
-    use crate::key::KeyId;
-    use crate::owner::Owner;
-    use crate::record::Record;
 
     /// The same policy over a plain list of numbers and marks.
     #[derive(Default)]
@@ -193,10 +189,7 @@ mod tests {
     }
 
     fn entry() -> Arc<Entry> {
-        let id = KeyId::new("key").expect("a valid id");
-        let record = Record::imported(id, Digest::from_bytes([7; 32]), Owner::organization("acme"));
-        let issuer = Arc::new(Issuer::detached(Box::default()));
-        Arc::new(Entry::new(Default::default(), Moment::NEVER, record, None, issuer))
+        Entry::of_digest(Digest::from_bytes([7; 32]), Moment::NEVER)
     }
 
     #[test]
